@@ -1,0 +1,54 @@
+"""Errors of the agents floor.
+
+* AgentError                    an agent could not finish
+  - ModelUnavailable            the operator's model server is down, slow or overloaded; another may do
+  - ModelRefused                the request is wrong for this model; sending it again will not help
+  - AnswerCut                   the model died or the stream broke in mid-answer
+  - ModelFileMissing            a local model's file is not here and could not be fetched
+"""
+
+from __future__ import annotations
+
+from storage.errors import ServiceError
+from storage.records import TokenUsage
+
+
+class AgentError(ServiceError):
+    """An agent could not finish."""
+
+    code = "agent_error"
+
+
+class ModelUnavailable(AgentError):
+    """The language model did not answer."""
+
+    code = "model_unavailable"
+    is_retryable = True
+
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ModelRefused(AgentError):
+    """The language model refused the request."""
+
+    code = "model_refused"
+
+
+class AnswerCut(ModelUnavailable):
+    """The answer broke off before its end."""
+
+    code = "answer_cut"
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None, usage_so_far: TokenUsage) -> None:
+        super().__init__(message, hint=hint)
+        self.usage_so_far = usage_so_far  # estimated where the provider sent no count
+
+
+class ModelFileMissing(AgentError):
+    """The model's file is not on this machine."""
+
+    code = "model_file_missing"

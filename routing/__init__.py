@@ -1,0 +1,1 @@
+"""Which candidate answers: routers speak of queries, policies of arms."""

@@ -1,0 +1,1 @@
+"""What can be done: libraries of skills, and finding the right few."""

@@ -1,0 +1,131 @@
+"""What a store must do. Upper floors know these protocols and no backend.
+
+Everything durable goes in through `Journal.write`; everything else here reads, but for the budgets, whose
+holds must answer at once. A read sees every write that was acknowledged before it, grouped or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from storage.records import AuditEvent, BudgetAccount, Decision, Hold, Outcome, Payload, Reward, Span
+
+Item = Decision | Outcome | Reward | Payload | Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionFilter:
+    """Which decisions; None means any. Newest first."""
+
+    tenant: str | None = None
+    run_id: str | None = None
+    candidate_id: str | None = None
+    policy: str | None = None
+    since: datetime | None = None
+    before_position: int | None = None  # keyset cursor: only decisions older than this place in the log
+    limit: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredDecision:
+    """A decision with its place in the log, which is the cursor to the next page."""
+
+    position: int
+    decision: Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardedDecision:
+    """A decision with its latest reward."""
+
+    decision: Decision
+    reward: Reward
+
+
+class Journal(Protocol):
+    async def write(self, *items: Item) -> None:
+        """All of the items or none, in this order.
+
+        In `sync` mode it returns after the commit; in `grouped` mode as soon as the items are queued.
+        Raises RecordNotFound when an outcome or reward names an unknown decision, StorageUnavailable when the
+        database does not take the write (grouped: on this or a later call; queued items are kept and retried).
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Returns when everything written so far is committed."""
+        ...
+
+
+class DecisionStore(Protocol):
+    async def get(self, decision_id: str) -> Decision: ...
+    async def find(self, wanted: DecisionFilter) -> list[StoredDecision]: ...
+    async def outcomes_of(self, decision_id: str) -> list[Outcome]: ...
+    async def rewards_of(self, decision_id: str) -> list[Reward]: ...
+    async def rewarded(self, *, limit: int) -> list[RewardedDecision]:
+        """The newest rewarded decisions, oldest of them first: what a policy learns again after a restart."""
+        ...
+
+
+class TraceStore(Protocol):
+    async def spans_of(self, run_id: str) -> list[Span]: ...
+
+
+class PayloadStore(Protocol):
+    async def get(self, payload_id: str) -> Payload: ...
+    async def erase(self, payload_id: str) -> Payload:
+        """Removes text and salt for good and logs a `payload_erased` event; a second call changes nothing."""
+        ...
+
+
+class BudgetStore(Protocol):
+    async def open(self, account: BudgetAccount) -> BudgetAccount:
+        """Creates the account, or sets the limit of the one of this id; spent and held stay as they are."""
+        ...
+
+    async def get(self, account_id: str) -> BudgetAccount: ...
+
+    async def accounts(self) -> list[BudgetAccount]: ...
+
+    async def hold(self, account_id: str, amount_usd: Decimal, *, seconds: float) -> Hold:
+        """Sets the amount aside on the account and all its ancestors, or raises BudgetExceeded and changes nothing."""
+        ...
+
+    async def settle(self, hold_id: str, actual_usd: Decimal) -> None:
+        """Charges what was really spent and frees the rest, here and on all ancestors; a second call changes nothing.
+
+        Raises RecordNotFound for an unknown hold.
+        """
+        ...
+
+    async def reap(self, now: datetime) -> list[Hold]:
+        """Settles holds past their time at the full amount (nobody can say what was spent) and logs each one."""
+        ...
+
+
+class AuditLog(Protocol):
+    async def events(self, *, after_position: int = 0, limit: int = 1000) -> list[AuditEvent]:
+        """Events in log order, exactly as the rows stand."""
+        ...
+
+    async def payloads(self, payload_ids: Sequence[str]) -> dict[str, Payload]:
+        """The payload rows of these ids, for checking digests."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """Every store the service needs, opened together."""
+
+    url: str
+    journal: Journal
+    decisions: DecisionStore
+    traces: TraceStore
+    payloads: PayloadStore
+    budgets: BudgetStore
+    audit: AuditLog
+    close: Callable[[], Awaitable[None]]
