@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.llm import LLM
+from agents.llm import LLM, CompletionRequest
 from skills.base import Skill, SkillLibrary
-from storage.records import Query
+from storage.records import Query, TokenUsage
 
-TEMPLATE_TOKENS = 64  # most tokens that a chat template adds to one call's messages
+TEMPLATE_TOKENS = 64  # most tokens that a chat template adds to one call (a default system prompt, say)
+TOKENS_PER_MESSAGE = 8  # most tokens that it adds to one message (role and separators)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,12 @@ class TokenBound:
 def token_bound_of_text(text: str) -> int:
     """No byte-level tokenizer makes more tokens than the text has UTF-8 bytes."""
     return len(text.encode("utf-8", "surrogatepass"))
+
+
+def worst_case_of_call(request: CompletionRequest) -> TokenUsage:
+    """The most tokens one call can use; an agent's `bound` is at least the sum over its calls."""
+    prompt = sum(token_bound_of_text(message.content) + TOKENS_PER_MESSAGE for message in request.messages)
+    return TokenUsage(input=prompt + TEMPLATE_TOKENS, output=request.generation.max_output_tokens)
 
 
 class Agent(ABC):

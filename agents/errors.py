@@ -12,6 +12,8 @@ from __future__ import annotations
 from storage.errors import ServiceError
 from storage.records import TokenUsage
 
+NO_TOKENS = TokenUsage()
+
 
 class AgentError(ServiceError):
     """An agent could not finish."""
@@ -43,7 +45,9 @@ class AnswerCut(ModelUnavailable):
 
     code = "answer_cut"
 
-    def __init__(self, message: str | None = None, *, hint: str | None = None, usage_so_far: TokenUsage) -> None:
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, usage_so_far: TokenUsage = NO_TOKENS
+    ) -> None:
         super().__init__(message, hint=hint)
         self.usage_so_far = usage_so_far  # estimated where the provider sent no count
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -48,7 +48,7 @@ class LLM(Protocol):
 
     async def complete(self, request: CompletionRequest) -> Completion: ...
 
-    def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]: ...
+    def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]: ...
 
     async def close(self) -> None: ...
 
@@ -69,7 +69,7 @@ class ScriptedLLM:
         prompt_words = sum(len(message.content.split()) for message in request.messages)
         return Completion(text=text, usage=TokenUsage(input=prompt_words, output=len(text.split())))
 
-    async def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         completion = await self.complete(request)
         for place, word in enumerate(completion.text.split(" ")):
             yield Chunk(delta=f" {word}" if place else word)
