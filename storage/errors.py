@@ -19,6 +19,7 @@ class ServiceError(Exception):
     hint = ""
     is_retryable = False
     retry_after_seconds: float | None = None
+    decision_id: str | None = None  # of the last attempt, where there was one
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
