@@ -1,0 +1,116 @@
+"""Which candidates may be picked for a query, and in plain words why the others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from routing.base import Option
+from storage.records import Candidate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidacy:
+    """A candidate and what it could need for this query at worst."""
+
+    candidate: Candidate
+    worst_case_usd: Decimal
+    longest_call_tokens: int = 0  # input and output of its longest single call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What holds for this query at this moment."""
+
+    remaining_usd: Decimal | None = None  # None: no limit
+    required_capabilities: Sequence[str] = ()
+    trust_domains: frozenset[str] | None = None  # None: any
+    model_to_failure: Mapping[str, str] = field(default_factory=dict)  # 'failing since 10:02, retry in 30 s'
+    tried: frozenset[str] = frozenset()  # candidate ids
+    only: frozenset[str] | None = None  # candidate ids the caller asked for; None: any
+
+
+MaskRule = Callable[[Candidacy, Limits], str | None]
+
+
+def not_asked_for(candidacy: Candidacy, limits: Limits) -> str | None:
+    if limits.only is None or candidacy.candidate.id in limits.only:
+        return None
+    return f"the caller asked for {_listed(limits.only)}"
+
+
+def already_tried(candidacy: Candidacy, limits: Limits) -> str | None:
+    return "already tried in this run" if candidacy.candidate.id in limits.tried else None
+
+
+def outside_trust(candidacy: Candidacy, limits: Limits) -> str | None:
+    domain = candidacy.candidate.card.trust_domain
+    if limits.trust_domains is None or domain in limits.trust_domains:
+        return None
+    return f"trust domain {domain!r} is not allowed; allowed: {_listed(limits.trust_domains)}"
+
+
+def lacks_capability(candidacy: Candidacy, limits: Limits) -> str | None:
+    present = candidacy.candidate.card.capabilities
+    missing = [capability for capability in limits.required_capabilities if capability not in present]
+    return f"lacks {_listed(missing)}" if missing else None
+
+
+def window_too_small(candidacy: Candidacy, limits: Limits) -> str | None:
+    window = candidacy.candidate.card.context_window
+    if candidacy.longest_call_tokens <= window:
+        return None
+    return f"needs {candidacy.longest_call_tokens} tokens; its window is {window}"
+
+
+def unhealthy(candidacy: Candidacy, limits: Limits) -> str | None:
+    failure = limits.model_to_failure.get(candidacy.candidate.model)
+    return None if failure is None else f"model {candidacy.candidate.model!r} {failure}"
+
+
+def over_budget(candidacy: Candidacy, limits: Limits) -> str | None:
+    if limits.remaining_usd is None or candidacy.worst_case_usd <= limits.remaining_usd:
+        return None
+    return f"could cost ${_money(candidacy.worst_case_usd)}; ${_money(limits.remaining_usd)} is left"
+
+
+RULES: tuple[MaskRule, ...] = (  # the order in which reasons are given
+    not_asked_for,
+    already_tried,
+    outside_trust,
+    lacks_capability,
+    window_too_small,
+    unhealthy,
+    over_budget,
+)
+
+
+def options(candidacies: Sequence[Candidacy], limits: Limits, *, rules: Sequence[MaskRule] = RULES) -> list[Option]:
+    """One option a candidacy, in the order given; `mask_reason` joins all reasons that apply, in the rules' order."""
+    return [
+        Option(
+            candidate=candidacy.candidate,
+            worst_case_usd=candidacy.worst_case_usd,
+            mask_reason="; ".join(reason for rule in rules if (reason := rule(candidacy, limits))) or None,
+        )
+        for candidacy in candidacies
+    ]
+
+
+def all_masked_reason(options: Sequence[Option]) -> str:
+    """The text for NoCandidate: each candidate with its reason."""
+    if not options:
+        return "No candidate: none is configured."
+    reasons = [f"{option.candidate.id}: {option.mask_reason or 'allowed'}" for option in options]
+    return f"No candidate of {len(options)} may be picked. " + " | ".join(reasons) + "."
+
+
+def _listed(words: Sequence[str] | frozenset[str]) -> str:
+    return ", ".join(repr(word) for word in sorted(words))
+
+
+def _money(amount: Decimal) -> str:
+    """At least cents, and no zeros after the last digit that counts."""
+    whole, _, fraction = f"{amount:.9f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"

@@ -1,0 +1,80 @@
+"""Names of policies and encoders to `module:Class`; nothing is imported until named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TypeVar, cast
+
+from routing.base import Encoder, Policy
+from routing.errors import EncoderUnavailable, UnknownPolicy
+
+POLICIES = {
+    "best_single": "routing.policies.best_single:BestSingle",
+    "cheapest": "routing.policies.cheapest:Cheapest",
+    "linucb": "routing.policies.linucb:LinUCB",
+    "table": "routing.policies.table:Table",
+    "thompson": "routing.policies.thompson:Thompson",
+    "uniform": "routing.policies.uniform:Uniform",
+}
+
+ENCODERS = {
+    "hashing": "routing.encoders.hashing:HashingEncoder",
+    "minilm": "routing.encoders.minilm:MiniLMEncoder",
+}
+AUTO = "auto"  # the sentence encoder where it loads, else hashing
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderChoice:
+    """An encoder, and why it is not the one that was wished for."""
+
+    encoder: Encoder
+    fallback_reason: str | None = None  # None: it is the one that was wished for
+
+
+def make_policy(name: str, **options: object) -> Policy:
+    """The policy of this name, with its constructor's options. Raises UnknownPolicy, which names the nearest."""
+    if name not in POLICIES:
+        raise UnknownPolicy(unknown("policy", name, POLICIES))
+    return cast(Policy, _load(POLICIES[name])(**options))
+
+
+def make_encoder(name: str = AUTO, **options: object) -> Encoder:
+    """The encoder of this name; `auto` says in the log why it fell back. Raises EncoderUnavailable."""
+    choice = choose_encoder(name, **options)
+    if choice.fallback_reason is not None:
+        logger.warning("Routing without a sentence encoder, with %r: %s", choice.encoder.name, choice.fallback_reason)
+    return choice.encoder
+
+
+def choose_encoder(name: str = AUTO, **options: object) -> EncoderChoice:
+    """As `make_encoder`, but the reason of a fallback is returned. `auto` takes no options and encodes one text."""
+    if name == AUTO:
+        try:
+            encoder = choose_encoder("minilm").encoder
+            encoder.encode(["ready?"])
+        except EncoderUnavailable as exc:
+            return EncoderChoice(encoder=choose_encoder("hashing").encoder, fallback_reason=str(exc))
+        return EncoderChoice(encoder=encoder)
+    if name not in ENCODERS:
+        raise EncoderUnavailable(unknown("encoder", name, [AUTO, *ENCODERS]))
+    return EncoderChoice(encoder=cast(Encoder, _load(ENCODERS[name])(**options)))
+
+
+def unknown(kind: str, name: str, known: Mapping[str, object] | list[str]) -> str:
+    """What to tell who asked for a name that is not there."""
+    nearest = get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return f"No {kind} {name!r}; {hint}known: {', '.join(sorted(known))}."
+
+
+def _load(place: str) -> type[object]:
+    module, _, attribute = place.partition(":")
+    return cast("type[object]", getattr(import_module(module), attribute))

@@ -1,0 +1,200 @@
+"""The router: a query and its options to a choice, drawn from a policy's probabilities and repeatable afterwards."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from routing.base import Choice, Context, Option, Policy, Router, Vector
+from routing.batching import ContextBatcher
+from routing.errors import NoCandidate, UnknownPolicy
+from routing.features import Featurizer
+from routing.registry import unknown
+from routing.snapshots import state_sha256
+from storage.errors import InvalidInput
+from storage.records import Assessment, Decision, Query, Reward
+
+SEED_BITS = 63  # fits a signed 64-bit column
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draw:
+    """Which random number a choice is made with."""
+
+    seed: int
+    counter: int
+
+
+class PolicyRouter(Router):
+    """Holds named policies that all learn from every reward, one of which chooses.
+
+    `first_counter`: with a fixed seed, the number of decisions made before, so that a restart repeats no random number.
+    """
+
+    def __init__(
+        self,
+        policies: Mapping[str, Policy],
+        featurizer: Featurizer,
+        *,
+        default: str,
+        seed: int | None = None,
+        first_counter: int = 0,
+    ) -> None:
+        self._policies = dict(policies)
+        self._featurizer = featurizer
+        self._batcher = ContextBatcher(featurizer)
+        self._default = self._known(default)
+        self._seed = secrets.randbits(SEED_BITS) if seed is None else seed
+        self._counter = first_counter
+        self._name_to_sha256: dict[str, str] = {}
+        self._ignored: Counter[str] = Counter()
+        # A reward learned between the probabilities and the hash would name a state that did not choose.
+        self._lock = Lock()
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return tuple(self._policies)
+
+    @property
+    def ignored(self) -> Mapping[str, int]:
+        """Why rewards were not learned from, and how many."""
+        with self._lock:
+            return dict(self._ignored)
+
+    async def route(self, query: Query, options: Sequence[Option], *, policy: str | None = None) -> Choice:
+        """See `Router.route`. Also raises EncoderUnavailable, and InvalidInput where two options have one id."""
+        name = self._default if policy is None else self._known(policy)
+        check_distinct([option.candidate.id for option in options])
+        context = await self._batcher.context(query.text)
+        with self._lock:
+            draw = _Draw(seed=self._seed, counter=self._counter)
+            self._counter += 1
+            assessments = self._assess(self._policies[name], options, context)
+            sha256 = self._sha256(name)
+        return _choice(assessments, context, draw, policy=(name, self._policies[name].version, sha256))
+
+    def learn(self, decision: Decision, reward: Reward) -> None:
+        """See `Router.learn`. A decision made with other tasks or another encoder is counted in `ignored`.
+
+        Raises InvalidInput if the reward is not in [0, 1].
+        """
+        if not 0.0 <= reward.value <= 1.0:
+            raise InvalidInput(f"Reward {reward.id!r} is {reward.value!r}; it must lie in [0, 1].", field="value")
+        misfit = self._misfit(decision)
+        with self._lock:
+            if misfit is not None or decision.candidate_id is None:
+                self._ignored[misfit or "nobody was chosen"] += 1
+                return
+            context = context_of(decision)
+            for policy in self._policies.values():
+                policy.update(decision.candidate_id, context, reward.value)
+            self._name_to_sha256.clear()
+
+    def state(self, policy: str) -> dict[str, object]:
+        """The policy's saved form. Raises UnknownPolicy."""
+        with self._lock:
+            return self._policies[self._known(policy)].state()
+
+    def restore(self, policy: str, state: Mapping[str, object]) -> None:
+        """Undo of `state`. Raises UnknownPolicy, InvalidInput."""
+        with self._lock:
+            self._policies[self._known(policy)].restore(state)
+            self._name_to_sha256.pop(policy, None)
+
+    def _known(self, name: str) -> str:
+        if name not in self._policies:
+            raise UnknownPolicy(unknown("policy", name, self._policies))
+        return name
+
+    def _misfit(self, decision: Decision) -> str | None:
+        names = self._featurizer.context_names
+        tasks = {f"task:{task}" for task in decision.task_mixture}
+        if decision.encoder != self._featurizer.encoder_name:
+            return f"made with encoder {decision.encoder!r}"
+        if len(decision.context) != len(names) or tasks != {name for name in names if name.startswith("task:")}:
+            return "made with other tasks or signals"
+        return None
+
+    def _assess(self, policy: Policy, options: Sequence[Option], context: Context) -> tuple[Assessment, ...]:
+        allowed = [option.candidate.id for option in options if option.mask_reason is None]
+        id_to_probability: dict[str, float] = {}
+        if allowed:
+            probabilities = policy.probabilities(allowed, context)
+            id_to_probability = dict(zip(allowed, probabilities.tolist(), strict=True))
+        contributions = policy.scores([option.candidate.id for option in options], context)
+        return tuple(
+            Assessment(
+                candidate_id=option.candidate.id,
+                probability=id_to_probability.get(option.candidate.id, 0.0),
+                score=sum(parts.values()),
+                contributions=dict(parts),
+                worst_case_usd=option.worst_case_usd,
+                mask_reason=option.mask_reason,
+            )
+            for option, parts in zip(options, contributions, strict=True)
+        )
+
+    def _sha256(self, name: str) -> str:
+        if name not in self._name_to_sha256:
+            self._name_to_sha256[name] = state_sha256(self._policies[name].state())
+        return self._name_to_sha256[name]
+
+
+def sample(probabilities: Sequence[float], ids: Sequence[str], *, seed: int, counter: int) -> str:
+    """The id drawn with the uniform number of (seed, counter): the same on every machine, in any order of the ids.
+
+    Philox 4x64-10 (Salmon et al., 2011) with key = seed and counter; inverse of the distribution function over the ids
+    in alphabetical order. Raises NoCandidate if no probability is positive.
+    """
+    positive = sorted((id, p) for id, p in zip(ids, probabilities, strict=True) if p > 0)
+    if not positive:
+        raise NoCandidate("No candidate has a positive probability; there is nobody to draw.")
+    uniform = np.random.Generator(np.random.Philox(key=seed, counter=counter)).random()
+    cumulative: Vector = np.cumsum([p for _, p in positive])
+    place = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
+    return positive[min(place, len(positive) - 1)][0]
+
+
+def context_of(decision: Decision) -> Context:
+    """What the policy saw when the decision was made."""
+    return Context(
+        task=decision.task,
+        task_mixture=decision.task_mixture,
+        vector=np.array(decision.context, dtype=np.float64),
+        encoder=decision.encoder,
+    )
+
+
+def check_distinct(ids: Sequence[str]) -> None:
+    """Raises InvalidInput if an id stands twice: the choice could not be told apart."""
+    twice = sorted(id for id, count in Counter(ids).items() if count > 1)
+    if twice:
+        raise InvalidInput(f"Candidates must differ in id; more than once: {', '.join(map(repr, twice))}.", field="id")
+
+
+def _choice(
+    assessments: tuple[Assessment, ...], context: Context, draw: _Draw, *, policy: tuple[str, str, str]
+) -> Choice:
+    id_to_probability = {a.candidate_id: a.probability for a in assessments if a.probability > 0}
+    candidate_id = None
+    if id_to_probability:
+        candidate_id = sample(
+            list(id_to_probability.values()), list(id_to_probability), seed=draw.seed, counter=draw.counter
+        )
+    name, version, sha256 = policy
+    return Choice(
+        context=context,
+        assessments=assessments,
+        candidate_id=candidate_id,
+        propensity=id_to_probability.get(candidate_id, 0.0) if candidate_id else 0.0,
+        policy=name,
+        policy_version=version,
+        policy_sha256=sha256,
+        rng_seed=draw.seed,
+        rng_counter=draw.counter,
+    )
