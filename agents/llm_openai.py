@@ -1,0 +1,190 @@
+"""Talks to any OpenAI-compatible endpoint over plain HTTP; the only home of aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from agents.errors import AnswerCut, ModelRefused, ModelUnavailable
+from agents.llm import Chunk, Completion, CompletionRequest
+from agents.openai_wire import (
+    MalformedAnswer,
+    StreamedAnswer,
+    completion_of,
+    error_text,
+    loads,
+    payload,
+    retry_after_seconds,
+    shortened,
+)
+from agents.retries import MAX_ATTEMPTS, TransientFailure, attempts, status_error
+from agents.sse import EventReader, EventTooLong
+
+TIMEOUT_SECONDS = 120.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+BODY_BYTES_LIMIT = 4 * 1024 * 1024
+ERROR_BYTES_LIMIT = 64 * 1024
+PIECE_BYTES = 64 * 1024
+
+
+class OpenAILLM:
+    """One model behind `base_url` (with its `/v1`, where it has one).
+
+    `timeout_seconds` bounds a whole call: all attempts, the waits between them and the answer's last byte. A call is
+    tried again only as long as nothing was received, after a failed connection or a 429, 502, 503 or 504. Redirects are
+    not followed, and proxies from the environment are not used: the key goes to `base_url` and nowhere else.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        model: str,
+        api_key: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.model = model
+        self._api_key = api_key
+        self._timeout_seconds = timeout_seconds
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._max_attempts = max_attempts
+        # connections belong to the loop that opened them
+        self._loop_to_session: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+
+    def __repr__(self) -> str:
+        url = urlsplit(self.base_url)
+        return (
+            f"OpenAILLM(base_url={url._replace(netloc=url.netloc.rpartition('@')[2]).geturl()!r}, model={self.model!r})"
+        )
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        async with self._response(request, is_streamed=False) as response:
+            try:
+                return completion_of(loads(await _body(response, limit_bytes=BODY_BYTES_LIMIT)), request)
+            except (MalformedAnswer, aiohttp.ClientError, TimeoutError, OSError) as exc:
+                raise self._cut(exc, StreamedAnswer(request=request)) from exc
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        answer, events = StreamedAnswer(request=request), EventReader()
+        async with self._response(request, is_streamed=True) as response:
+            try:
+                async for piece in response.content.iter_chunked(PIECE_BYTES):
+                    for data in events.feed(piece):
+                        if delta := answer.read(data):
+                            yield Chunk(delta=delta)
+            except (MalformedAnswer, EventTooLong, aiohttp.ClientError, TimeoutError, OSError) as exc:
+                if not answer.is_complete:
+                    raise self._cut(exc, answer) from exc
+        if not answer.is_complete:
+            raise self._cut(EOFError("the stream ended without an end mark"), answer)
+        yield Chunk(completion=answer.completion())
+
+    async def close(self) -> None:
+        for loop in tuple(self._loop_to_session):
+            await self._close_session(loop)
+
+    @asynccontextmanager
+    async def _response(
+        self, request: CompletionRequest, *, is_streamed: bool
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Sending, again where that makes sense → an answer with status 200 whose body was not read yet."""
+        body = orjson.dumps(payload(self.model, request, is_streamed=is_streamed))
+        deadline = time.monotonic() + self._timeout_seconds
+        async for attempt in attempts(max_attempts=self._max_attempts, timeout_seconds=self._timeout_seconds):
+            with attempt:
+                response = await self._send(body, seconds_left=deadline - time.monotonic())
+        try:
+            yield response
+        finally:
+            response.close()
+
+    async def _send(self, body: bytes, *, seconds_left: float) -> aiohttp.ClientResponse:
+        """One try → an answer with status 200. Raises ModelUnavailable or ModelRefused."""
+        if seconds_left <= 0:
+            raise ModelUnavailable(f"{self!r} did not answer within {self._timeout_seconds} s.")
+        headers = {"Content-Type": "application/json"}
+        if self._api_key is not None:
+            headers["Authorization"] = f"Bearer {self._api_key}"
+        timeout = aiohttp.ClientTimeout(total=seconds_left, sock_connect=self._connect_timeout_seconds)
+        try:
+            session = await self._open_session()
+            response = await session.post(
+                f"{self.base_url}/chat/completions", data=body, headers=headers, timeout=timeout, allow_redirects=False
+            )
+        except aiohttp.ConnectionTimeoutError as exc:
+            raise TransientFailure(f"{self!r} took no connection within {self._connect_timeout_seconds} s.") from exc
+        except TimeoutError as exc:
+            raise ModelUnavailable(f"{self!r} did not answer within {self._timeout_seconds} s.") from exc
+        except aiohttp.InvalidURL as exc:
+            raise ModelRefused(f"{self.base_url!r} is no URL of an endpoint; expected http://HOST:PORT/v1.") from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise TransientFailure(f"{self!r} cannot be reached: {self._safe(str(exc))}") from exc
+        if response.status == 200:
+            return response
+        try:
+            raise await self._status_error(response)
+        finally:
+            response.close()
+
+    async def _status_error(self, response: aiohttp.ClientResponse) -> ModelUnavailable | ModelRefused:
+        message = f"{self!r} answered {response.status}: {self._safe(await _error_body(response))}"
+        wait = retry_after_seconds(response.headers.get("Retry-After"))
+        return status_error(response.status, message, retry_after_seconds=wait)
+
+    def _cut(self, exc: Exception, answer: StreamedAnswer) -> AnswerCut:
+        reason = (
+            f"nothing more within {self._timeout_seconds} s" if isinstance(exc, TimeoutError) else self._safe(str(exc))
+        )
+        return AnswerCut(
+            f"The answer of {self!r} broke off after {len(answer.deltas)} pieces: {reason or type(exc).__name__}",
+            usage_so_far=answer.usage,
+        )
+
+    def _safe(self, text: str) -> str:
+        """Foreign text, bounded and without the key, which some upstreams repeat."""
+        return shortened(text.replace(self._api_key, "***") if self._api_key else text)
+
+    async def _open_session(self) -> aiohttp.ClientSession:
+        for loop in [loop for loop in self._loop_to_session if loop.is_closed()]:
+            await self._close_session(loop)
+        loop = asyncio.get_running_loop()
+        if loop not in self._loop_to_session:
+            self._loop_to_session[loop] = aiohttp.ClientSession()
+        return self._loop_to_session[loop]
+
+    async def _close_session(self, loop: asyncio.AbstractEventLoop) -> None:
+        session = self._loop_to_session.pop(loop)
+        if loop.is_closed() or loop is asyncio.get_running_loop():
+            await session.close()
+        else:
+            asyncio.run_coroutine_threadsafe(session.close(), loop)
+
+
+async def _body(response: aiohttp.ClientResponse, *, limit_bytes: int) -> bytes:
+    found = bytearray()
+    async for piece in response.content.iter_chunked(PIECE_BYTES):
+        found += piece
+        if len(found) > limit_bytes:
+            raise MalformedAnswer(f"The body is longer than {limit_bytes} bytes.")
+    return bytes(found)
+
+
+async def _error_body(response: aiohttp.ClientResponse) -> str:
+    """What the upstream says about its refusal; its status must do where the body cannot be read."""
+    try:
+        body = await _body(response, limit_bytes=ERROR_BYTES_LIMIT)
+    except (MalformedAnswer, aiohttp.ClientError, TimeoutError, OSError) as exc:
+        return f"(body unreadable: {type(exc).__name__})"
+    try:
+        return error_text(loads(body)) or "(no message)"
+    except MalformedAnswer:
+        return shortened(body.decode("utf-8", "replace")) or "(no message)"

@@ -1,0 +1,229 @@
+"""The OpenAI chat completions format, read without trust and written with care; sends nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from agents.llm import Completion, CompletionRequest, FinishReason
+from storage.records import TokenUsage
+
+BYTES_PER_TOKEN = 3  # for estimates where the provider sends no count
+TOKENS_LIMIT = 1_000_000_000  # a larger count from upstream is not believed
+UPSTREAM_TEXT_LIMIT = 300  # characters of upstream text that may stand in one of our messages
+ANSWER_CHARACTERS_LIMIT = 4 * 1024 * 1024
+
+
+class MalformedAnswer(ValueError):
+    """The upstream's answer is not a chat completion."""
+
+
+def payload(model: str, request: CompletionRequest, *, is_streamed: bool) -> dict[str, object]:
+    """The body of a chat completions call."""
+    generation = request.generation
+    body: dict[str, object] = {
+        "model": model,
+        "messages": [
+            {"role": message.role, "content": without_surrogates(message.content)} for message in request.messages
+        ],
+        "max_tokens": generation.max_output_tokens,
+        "temperature": generation.temperature,
+    }
+    if generation.seed is not None:
+        body["seed"] = generation.seed
+    if generation.stop:
+        body["stop"] = [without_surrogates(stop) for stop in generation.stop]
+    if request.wants_logprobs:
+        body |= {"logprobs": True, "top_logprobs": 1}
+    if is_streamed:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return body
+
+
+def without_surrogates(text: str) -> str:
+    """The text with each lone surrogate, which UTF-8 cannot carry, as a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def estimated_usage(request: CompletionRequest, *, output_tokens: int) -> TokenUsage:
+    """What a call is taken to have used when nobody said: a third of the prompt's bytes, rounded up."""
+    prompt_bytes = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
+    return TokenUsage(input=math.ceil(prompt_bytes / BYTES_PER_TOKEN), output=output_tokens)
+
+
+def completion_of(found: object, request: CompletionRequest) -> Completion:
+    """The completion in the parsed body of an answer that was not streamed. Raises MalformedAnswer."""
+    answer = _mapping(found, what="answer")
+    choice = _first_choice(answer)
+    if choice is None:
+        raise MalformedAnswer("The answer has no choice.")
+    text = _text(_mapping(choice.get("message"), what="message").get("content"))
+    guess = estimated_usage(request, output_tokens=math.ceil(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN))
+    return Completion(
+        text=text,
+        usage=usage_of(answer.get("usage")) or guess,
+        finish_reason=finish_reason_of(choice.get("finish_reason")),
+        response_id=_short(answer.get("id")),
+        token_logprobs=tuple(_logprobs(choice)),
+    )
+
+
+@dataclass(kw_only=True)
+class StreamedAnswer:
+    """Collects a streamed answer, event by event."""
+
+    request: CompletionRequest
+    deltas: list[str] = field(default_factory=list)
+    is_complete: bool = False  # a finish reason or the end mark was seen
+    _characters: int = 0
+    _token_logprobs: list[float] = field(default_factory=list)
+    _finish_reason: FinishReason = "stop"
+    _response_id: str = ""
+    _usage: TokenUsage | None = None
+
+    def read(self, data: str) -> str:
+        """The text that this event adds, maybe empty. Raises MalformedAnswer, also for an error sent in mid-stream."""
+        if data.strip() == "[DONE]":
+            self.is_complete = True
+            return ""
+        return self.read_event(_mapping(loads(data.encode("utf-8", "replace")), what="event"))
+
+    def read_event(self, event: Mapping[str, object]) -> str:
+        """As `read`, of an event that was parsed already."""
+        if event.get("error"):
+            raise MalformedAnswer(f"The model reported {error_text(event)!r} in mid-answer.")
+        self._response_id = self._response_id or _short(event.get("id"))
+        self._usage = usage_of(event.get("usage")) or self._usage
+        choice = _first_choice(event)
+        return "" if choice is None else self._read_choice(choice)
+
+    def _read_choice(self, choice: Mapping[str, object]) -> str:
+        delta = choice.get("delta")
+        text = _text(delta.get("content")) if isinstance(delta, Mapping) else ""
+        self._token_logprobs += _logprobs(choice)
+        if choice.get("finish_reason"):
+            self.is_complete = True
+            self._finish_reason = finish_reason_of(choice["finish_reason"])
+        if text:
+            self.deltas.append(text)
+            self._characters += len(text)
+            if self._characters > ANSWER_CHARACTERS_LIMIT:
+                raise MalformedAnswer(f"The answer is longer than {ANSWER_CHARACTERS_LIMIT} characters.")
+        return text
+
+    @property
+    def usage(self) -> TokenUsage:
+        """What the provider counted, else a token a delta."""
+        return self._usage or estimated_usage(self.request, output_tokens=len(self.deltas))
+
+    def completion(self) -> Completion:
+        return Completion(
+            text="".join(self.deltas),
+            usage=self.usage,
+            finish_reason=self._finish_reason,
+            response_id=self._response_id,
+            token_logprobs=tuple(self._token_logprobs),
+        )
+
+
+def usage_of(found: object) -> TokenUsage | None:
+    """The tokens that the provider counted; None where it sent no credible count."""
+    if not isinstance(found, Mapping):
+        return None
+    prompt, output = _count(found.get("prompt_tokens")), _count(found.get("completion_tokens"))
+    if prompt is None or output is None:
+        return None
+    details = found.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
+    written = _count(details.get("cache_creation_tokens")) if isinstance(details, Mapping) else None
+    cached = min(cached or 0, prompt)
+    written = min(written or 0, prompt - cached)
+    return TokenUsage(input=prompt - cached - written, cache_read=cached, cache_write=written, output=output)
+
+
+def finish_reason_of(found: object) -> FinishReason:
+    return "length" if found == "length" else "stop"
+
+
+def error_text(body: object) -> str:
+    """The message of an upstream's error body, shortened; empty where it has none."""
+    error = body.get("error", body) if isinstance(body, Mapping) else body
+    message = error.get("message", "") if isinstance(error, Mapping) else error
+    return shortened(message) if isinstance(message, str) else ""
+
+
+def shortened(text: str) -> str:
+    """Upstream text fit for a message of ours: one line, bounded."""
+    line = " ".join(text[: 4 * UPSTREAM_TEXT_LIMIT].split())
+    return line if len(line) <= UPSTREAM_TEXT_LIMIT else line[: UPSTREAM_TEXT_LIMIT - 1] + "…"
+
+
+def retry_after_seconds(header: str | None) -> float | None:
+    """Seconds that a Retry-After header asks to wait (a number or a date); None where it says nothing usable."""
+    if not header:
+        return None
+    try:
+        seconds = float(header) if not header[:1].isalpha() else _seconds_until(header)
+    except ValueError:
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def loads(text: bytes) -> object:
+    """Parsed JSON. Raises MalformedAnswer."""
+    try:
+        found: object = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise MalformedAnswer(
+            f"The upstream sent {shortened(text[:200].decode('utf-8', 'replace'))!r}, no JSON."
+        ) from exc
+    return found
+
+
+def _seconds_until(date: str) -> float:
+    moment = parsedate_to_datetime(date)
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+
+
+def _mapping(found: object, *, what: str) -> Mapping[str, object]:
+    if not isinstance(found, Mapping):
+        raise MalformedAnswer(f"The upstream's {what} is no JSON object but {type(found).__name__}.")
+    return found
+
+
+def _first_choice(answer: Mapping[str, object]) -> Mapping[str, object] | None:
+    choices = answer.get("choices")
+    if not isinstance(choices, Sequence) or not choices:
+        return None
+    return _mapping(choices[0], what="choice")
+
+
+def _text(content: object) -> str:
+    if content is None:
+        return ""
+    if not isinstance(content, str):
+        raise MalformedAnswer(f"The content is no text but {type(content).__name__}.")
+    return content
+
+
+def _count(found: object) -> int | None:
+    is_count = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= TOKENS_LIMIT
+    return found if is_count and isinstance(found, int) else None
+
+
+def _short(found: object) -> str:
+    return found[:UPSTREAM_TEXT_LIMIT] if isinstance(found, str) else ""
+
+
+def _logprobs(choice: Mapping[str, object]) -> list[float]:
+    logprobs = choice.get("logprobs")
+    tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    if not isinstance(tokens, Sequence):
+        return []
+    found = [token.get("logprob") for token in tokens if isinstance(token, Mapping)]
+    return [float(value) for value in found if isinstance(value, int | float)]
