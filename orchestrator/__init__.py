@@ -1,1 +1,47 @@
-"""The service."""
+"""The service: the embedded orchestrator, its remote client, workflows, settings and errors.
+
+Names are loaded when first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.blocking import Blocking
+    from orchestrator.checkers import Checker
+    from orchestrator.client import Client
+    from orchestrator.reading import Trace
+    from orchestrator.sdk import Orchestrator
+    from orchestrator.service import Run
+    from orchestrator.settings import Settings, load_settings
+    from orchestrator.workflow import Workflow, WorkflowRun, routed_node
+    from storage.errors import BudgetExceeded, ServiceError
+
+NAME_TO_HOME = {
+    "Blocking": "orchestrator.blocking",
+    "BudgetExceeded": "storage.errors",
+    "Checker": "orchestrator.checkers",
+    "Client": "orchestrator.client",
+    "Orchestrator": "orchestrator.sdk",
+    "Run": "orchestrator.service",
+    "ServiceError": "storage.errors",
+    "Settings": "orchestrator.settings",
+    "Trace": "orchestrator.reading",
+    "Workflow": "orchestrator.workflow",
+    "WorkflowRun": "orchestrator.workflow",
+    "load_settings": "orchestrator.settings",
+    "routed_node": "orchestrator.workflow",
+}
+
+__all__ = [
+    "Blocking", "BudgetExceeded", "Checker", "Client", "Orchestrator", "Run", "ServiceError", "Settings", "Trace",
+    "Workflow", "WorkflowRun", "load_settings", "routed_node",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in NAME_TO_HOME:
+        raise AttributeError(f"module 'orchestrator' has no attribute {name!r}")
+    return getattr(import_module(NAME_TO_HOME[name]), name)

@@ -1,0 +1,88 @@
+"""The language model with a meter on: every call is charged where the money leaves, and never beyond the hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from decimal import Decimal
+
+from agents.base import token_bound_of_text, worst_case_of_call
+from agents.errors import AgentError, AnswerCut
+from agents.llm import LLM, Chunk, Completion, CompletionRequest, FinishReason
+from storage.errors import BudgetExceeded
+from storage.records import ModelCard, TokenUsage
+
+BYTES_PER_TOKEN = 3  # a cautious estimate of what a provider counts, for calls that broke off uncounted
+
+
+class Meter:
+    """What one execution has used of the amount held for it."""
+
+    def __init__(self, card: ModelCard, held_usd: Decimal) -> None:
+        self.card = card
+        self.held_usd = held_usd
+        self.spent_usd = Decimal(0)
+        self.usage = TokenUsage()
+        self.finish_reason: FinishReason = "stop"  # of the latest call
+
+    def require(self, request: CompletionRequest) -> None:
+        """Raises BudgetExceeded when the call's worst case is more than what is left of the hold."""
+        worst_case, left = self.card.cost_usd(worst_case_of_call(request)), self.held_usd - self.spent_usd
+        if worst_case > left:
+            raise BudgetExceeded(
+                f"The next call could cost ${worst_case:f}, and ${left:f} of the ${self.held_usd:f} held is left."
+            )
+
+    def charge(self, usage: TokenUsage) -> None:
+        self.usage += usage
+        self.spent_usd += self.card.cost_usd(usage)
+
+
+class MeteredLLM:
+    """Charges the meter for each call, also for one that breaks off or is cancelled."""
+
+    def __init__(self, wrapped: LLM, meter: Meter) -> None:
+        self.wrapped = wrapped
+        self.meter = meter
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        self.meter.require(request)
+        try:
+            completion = await self.wrapped.complete(request)
+        except AnswerCut as error:
+            self.meter.charge(error.usage_so_far)
+            raise
+        except asyncio.CancelledError:  # nobody can say how far the model had come
+            self.meter.charge(worst_case_of_call(request))
+            raise
+        self.meter.charge(completion.usage)
+        self.meter.finish_reason = completion.finish_reason
+        return completion
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        self.meter.require(request)
+        usage = TokenUsage(input=estimated_input(request))  # until the provider says better
+        try:
+            async with aclosing(self.wrapped.stream(request)) as chunks:
+                async for chunk in chunks:
+                    if chunk.completion is not None:
+                        usage, self.meter.finish_reason = chunk.completion.usage, chunk.completion.finish_reason
+                    else:
+                        usage += TokenUsage(output=1)
+                    yield chunk
+        except AnswerCut as error:
+            usage = error.usage_so_far
+            raise
+        except AgentError:  # refused before it began: nothing to pay
+            usage = TokenUsage()
+            raise
+        finally:
+            self.meter.charge(usage)
+
+    async def close(self) -> None:
+        await self.wrapped.close()
+
+
+def estimated_input(request: CompletionRequest) -> int:
+    return sum(-(-token_bound_of_text(message.content) // BYTES_PER_TOKEN) for message in request.messages)

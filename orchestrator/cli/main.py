@@ -1,0 +1,45 @@
+"""The `antroute` command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from orchestrator.cli import audit, doctor, models, serve, traces, work
+from storage.errors import InvalidInput, ServiceError
+
+app = typer.Typer(
+    name="antroute",
+    help="Routes every query to the right model, agent and skills; never over budget, and provable afterwards.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(work.demo)
+app.command("ask")(work.ask)
+app.command("route")(work.route)
+app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
+app.add_typer(traces.app, name="traces")
+app.add_typer(audit.app, name="audit")
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Errors of the service are told in words, with the fix; exit code 2 for wrong input, 1 for the rest."""
+    try:
+        app()
+    except ServiceError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        if error.hint:
+            sys.stderr.write(f"Hint: {error.hint}\n")
+        sys.exit(2 if isinstance(error, InvalidInput) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader had enough: `antroute traces list | head`
+        sys.stderr.close()
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""`antroute serve`: the HTTP front door."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.terminal import note, opened, run
+
+if TYPE_CHECKING:
+    from orchestrator.settings import Settings
+
+SHORTEST_KEY = 32  # characters; `python -c "import secrets; print(secrets.token_urlsafe(32))"` makes 43
+
+Host = Annotated[
+    str | None, typer.Option("--host", help="Address to listen on; beyond loopback an admin key is needed.")
+]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="0 picks a free one.")]
+Store = Annotated[str | None, typer.Option("--store", help="The store's URL.")]
+Policy = Annotated[str | None, typer.Option("--policy", help="The policy behind `model: auto`.")]
+
+
+def serve(host: Host = None, port: Port = None, store: Store = None, policy: Policy = None) -> None:
+    """Serves the OpenAI-compatible API and the inspection routes until Ctrl-C."""
+    run(_serve(host, port, store, policy))
+
+
+async def _serve(host: str | None, port: int | None, store: str | None, policy: str | None) -> None:
+    from orchestrator.settings import load_settings
+
+    overrides = {name: value for name, value in {"store_url": store, "policy": policy}.items() if value is not None}
+    settings = load_settings(**overrides)
+    address = host or settings.server.host
+    key = admin_key(settings, address)
+    listener = bound(address, settings.server.port if port is None else port)
+    async with opened(settings=settings) as antroute:
+        from uvicorn import Config, Server
+
+        from orchestrator.rest.app import make_app
+
+        app = make_app(antroute.service, key=key, body_bytes=settings.limits.body_bytes)
+        url = f"http://{address}:{listener.getsockname()[1]}"
+        note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
+        await Server(Config(app, log_level="warning", access_log=False, lifespan="off")).serve(sockets=[listener])
+
+
+def admin_key(settings: Settings, host: str) -> str | None:
+    """The key that callers must send. Raises SettingsInvalid where the address needs a better one."""
+    from orchestrator.errors import SettingsInvalid
+
+    key = settings.server.admin_key.get_secret_value() if settings.server.admin_key else None
+    if not is_loopback(host) and (key is None or len(key) < SHORTEST_KEY):
+        raise SettingsInvalid(
+            f"{host!r} is beyond loopback, and there is {'a weak' if key else 'no'} admin key.",
+            hint=f"Set ANTROUTE_SERVER__ADMIN_KEY to {SHORTEST_KEY} or more random characters, or listen on 127.0.0.1.",
+        )
+    return key
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises SettingsInvalid where the address cannot be had."""
+    from orchestrator.errors import SettingsInvalid
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as exc:
+        listener.close()
+        raise SettingsInvalid(
+            f"Cannot listen on {host}:{port}: {exc.strerror or exc}.", hint="Choose another with --port, or --port 0."
+        ) from exc
+    return listener

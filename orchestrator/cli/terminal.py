@@ -1,0 +1,109 @@
+"""Output of the commands: JSON, tables, progress bars; and stores or a whole service opened for one command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.sdk import Orchestrator
+    from storage.stores import Stores
+
+T = TypeVar("T")
+OnFetch = Callable[[int, int, str], None]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+StoreUrl = Annotated[str | None, typer.Option("--store", help="The store's URL; default: the settings' one.")]
+
+
+def say(text: str = "") -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """For people, beside the output: goes to stderr."""
+    sys.stderr.write(f"{text}\n")
+
+
+def say_json(value: object) -> None:
+    say(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
+    """Columns keep their width when the output is piped, so that nothing is cut off."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: a model's words must not be read as markup
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=240)
+    console.print(table)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+@contextmanager
+def fetch_progress() -> Iterator[OnFetch]:
+    """A bar with speed and ETA for model files; nothing is drawn until something is fetched."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, Any] = {}
+
+        def on_fetch(done_bytes: int, total_bytes: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total_bytes)
+            progress.update(tasks[what], completed=done_bytes, total=total_bytes)
+
+        yield on_fetch
+
+
+@asynccontextmanager
+async def opened(**overrides: Any) -> AsyncGenerator[Orchestrator, None]:
+    """The embedded orchestrator; tells on stderr what is missing."""
+    from orchestrator.sdk import Orchestrator
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+    with fetch_progress() as on_fetch:
+        antroute = await Orchestrator(on_fetch=on_fetch, **given).open()
+    try:
+        for notice in antroute.service.notices:
+            note(f"note: {notice}")
+        yield antroute
+    finally:
+        await antroute.close()
+
+
+@asynccontextmanager
+async def opened_stores(url: str | None) -> AsyncGenerator[Stores, None]:
+    """The stores alone, for commands that only look. Raises RecordNotFound where there is no database file yet."""
+    from orchestrator.settings import load_settings
+    from storage.registry import open_stores
+
+    stores = await open_stores(url or load_settings().store_url)
+    try:
+        yield stores
+    finally:
+        await stores.close()

@@ -1,0 +1,74 @@
+"""`antroute ask`, `route` and `demo`: put the router to work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.terminal import AsJson, note, opened, run, say, say_json
+
+Text = Annotated[str, typer.Argument(help="The query.")]
+Budget = Annotated[float | None, typer.Option("--budget", min=0, help="Most that it may cost, in USD.")]
+Policy = Annotated[str | None, typer.Option("--policy", help="A policy's name; default: the settings' one.")]
+Candidate = Annotated[str | None, typer.Option("--candidate", help="This candidate and no other.")]
+
+
+def ask(
+    text: Text, budget: Budget = None, policy: Policy = None, candidate: Candidate = None, as_json: AsJson = False
+) -> None:
+    """Routes one query, runs it and prints the answer; what it cost and why goes beside it."""
+    run(_ask(text, budget, policy, candidate, as_json))
+
+
+def route(
+    text: Text, budget: Budget = None, policy: Policy = None, candidate: Candidate = None, as_json: AsJson = False
+) -> None:
+    """What would be decided for this query, and why; nothing runs."""
+    run(_route(text, budget, policy, candidate, as_json))
+
+
+def demo(
+    questions: Annotated[int, typer.Option("--questions", min=60, max=400, help="Questions in the comparison.")] = 60,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.5, help="Stop exploring and comparing after this.")
+    ] = 9.0,
+    store: Annotated[Path | None, typer.Option("--store", help="Database file; default: a fresh one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Routes real questions over real local models: explores, exploits, compares, explains and proves it."""
+    from orchestrator.demo.run import DemoPlan, run_demo
+
+    plan = DemoPlan(question_count=questions, seed=seed, limit_seconds=minutes * 60, store_path=store)
+    raise typer.Exit(run(run_demo(plan, as_json=as_json)))
+
+
+async def _ask(text: str, budget: float | None, policy: str | None, candidate: str | None, as_json: bool) -> None:
+    async with opened() as antroute:
+        answer = await antroute.run(text, budget_usd=budget, policy=policy, candidate=candidate)
+    if as_json:
+        from orchestrator.views import plain
+
+        say_json(plain(answer))
+        return
+    say(answer.answer)
+    note(
+        f"[{answer.candidate_id}, ${answer.cost_usd:f}, {answer.latency_seconds:.2f} s;"
+        f" why: antroute traces explain {answer.decision_id}]"
+    )
+
+
+async def _route(text: str, budget: float | None, policy: str | None, candidate: str | None, as_json: bool) -> None:
+    async with opened() as antroute:
+        decision = await antroute.route(text, budget_usd=budget, policy=policy, candidate=candidate)
+    if as_json:
+        from orchestrator.views import plain
+
+        say_json(plain(decision))
+        return
+    from orchestrator.explain import explain
+    from orchestrator.reading import Attempt
+
+    say("\n".join(explain(Attempt(decision=decision, outcomes=(), rewards=()))))

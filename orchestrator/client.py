@@ -1,0 +1,193 @@
+"""The SDK's remote side: the verbs of the embedded orchestrator, over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import httpx
+from httpx_sse import aconnect_sse
+
+from orchestrator.checkers import check
+from orchestrator.errors import ServerUnreachable, error_of
+from orchestrator.service import Run, RunOptions, Started
+from storage.errors import InvalidInput, ServiceError
+from storage.records import Generation, TokenUsage
+
+EMBEDDED_ONLY = ("account", "run_id", "step")  # options that only the process that owns the store can honour
+READ_SECONDS = 150.0  # a little more than a run's usual time limit
+
+
+class Client:
+    """Speaks to `antroute serve`; `async with` opens and closes the connection.
+
+    `run`, `route`, `feedback` and `trace` take what the embedded ones take, less the options of `EMBEDDED_ONLY`.
+    Errors are the same classes; ServerUnreachable when nobody answers.
+
+    >>> async with Client("http://127.0.0.1:8765") as antroute:
+    ...     run = await antroute.run("What is 17% of 2340?", budget_usd=0.01)
+    """
+
+    def __init__(
+        self, base_url: str, *, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=base_url.rstrip("/").removesuffix("/v1"),
+            headers={"authorization": f"Bearer {key}"} if key else {},
+            transport=transport,
+            timeout=httpx.Timeout(READ_SECONDS, connect=5.0),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def run(self, text: str, **options: Unpack[RunOptions]) -> Run:
+        """Routes, executes and records one query on the server; a `checker` judges here and sends its verdict."""
+        body = _body(text, options)
+        answer = await self._send("POST", "/v1/chat/completions", body)
+        run = _run(answer["antroute"], answer["choices"][0], answer["usage"])
+        checker = options.get("checker")
+        if checker is None:
+            return run
+        quality = check(checker, run.answer)
+        await self._send(
+            "POST", f"/v1/decisions/{run.decision_id}/outcomes", {"quality": quality, "judged_by": "verifier"}
+        )
+        return replace(run, quality=quality)
+
+    async def stream(self, text: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Started | str | Run, None]:
+        """Who answers, the answer's pieces as they come, then the Run."""
+        body = {**_body(text, options), "stream": True, "stream_options": {"include_usage": True}}
+        pieces: list[str] = []
+        last: dict[str, Any] = {}
+        try:
+            async with aconnect_sse(self._http, "POST", "/v1/chat/completions", json=body) as source:
+                if source.response.is_error:
+                    await source.response.aread()
+                    raise _error_of(source.response)
+                yield _started(source.response.headers)
+                async for event in source.aiter_sse():
+                    if event.data == "[DONE]":
+                        break
+                    chunk = json.loads(event.data)
+                    if "error" in chunk:
+                        raise _error(chunk["error"])
+                    last.update({key: chunk[key] for key in ("antroute", "usage") if key in chunk})
+                    for choice in chunk["choices"]:
+                        if choice["finish_reason"]:
+                            last["finish_reason"] = choice["finish_reason"]
+                        if delta := choice["delta"].get("content"):
+                            pieces.append(delta)
+                            yield delta
+        except httpx.TransportError as exc:
+            raise self._unreachable(exc) from exc
+        choice = {"message": {"content": "".join(pieces)}, "finish_reason": last["finish_reason"]}
+        yield _run(last["antroute"], choice, last["usage"])
+
+    async def route(self, text: str, **options: Unpack[RunOptions]) -> dict[str, Any]:
+        """What would be decided now, and why, as the server's JSON; nothing runs."""
+        body = _body(text, options)
+        wish = {"text": text, "model": body["model"], "max_tokens": body["max_tokens"], "antroute": body["antroute"]}
+        return await self._send("POST", "/v1/route", wish)
+
+    async def feedback(self, decision_id: str, *, quality: float, idempotency_key: str | None = None) -> dict[str, Any]:
+        """A verdict in [0, 1] on a decision's answer, from which the policies learn."""
+        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+        return await self._send("POST", f"/v1/decisions/{decision_id}/outcomes", {"quality": quality}, headers=headers)
+
+    async def trace(self, run_id: str) -> dict[str, Any]:
+        """Everything that is known of a run, as the server's JSON."""
+        return await self._send("GET", f"/v1/traces/{run_id}")
+
+    async def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        try:
+            response = await self._http.request(method, path, json=body, headers=dict(headers or {}))
+        except httpx.TransportError as exc:
+            raise self._unreachable(exc) from exc
+        if response.is_error:
+            raise _error_of(response)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def _unreachable(self, exc: httpx.TransportError) -> ServerUnreachable:
+        return ServerUnreachable(
+            f"{self._http.base_url} did not answer ({type(exc).__name__}).", hint="Start it with `antroute serve`."
+        )
+
+
+def _body(text: str, options: RunOptions) -> dict[str, Any]:
+    wrong = [name for name in EMBEDDED_ONLY if options.get(name) is not None]
+    if wrong:
+        raise InvalidInput(f"Only the embedded orchestrator takes {', '.join(wrong)}.", field=wrong[0])
+    generation = options.get("generation", Generation())
+    policy, candidate = options.get("policy"), options.get("candidate")
+    messages = [{"role": m.role, "content": m.content} for m in options.get("messages", ())]
+    budget = options.get("budget_usd")
+    return {
+        "model": candidate or (f"auto:{policy}" if policy else "auto"),
+        "messages": [*messages, {"role": "user", "content": text}],
+        "max_tokens": generation.max_output_tokens,
+        "temperature": generation.temperature,
+        "seed": generation.seed,
+        "stop": list(generation.stop) or None,
+        "metadata": dict(options.get("metadata", {})),
+        "antroute": {
+            "budget_usd": None if budget is None else float(budget),
+            "timeout_seconds": options.get("timeout_seconds"),
+            "requires": list(options.get("requires", ())),
+        },
+    }
+
+
+def _run(ours: Mapping[str, Any], choice: Mapping[str, Any], usage: Mapping[str, Any]) -> Run:
+    cached = usage["prompt_tokens_details"]["cached_tokens"]
+    return Run(
+        run_id=ours["run_id"],
+        answer=choice["message"]["content"],
+        candidate_id=ours["candidate"],
+        decision_id=ours["decision_id"],
+        cost_usd=Decimal(ours["cost_usd"]),
+        quality=None,
+        attempts=ours["attempts"],
+        latency_seconds=ours["latency_seconds"],
+        overhead_seconds=ours["overhead_seconds"],
+        usage=TokenUsage(input=usage["prompt_tokens"] - cached, cache_read=cached, output=usage["completion_tokens"]),
+        finish_reason=choice["finish_reason"],
+    )
+
+
+def _started(headers: Mapping[str, str]) -> Started:
+    return Started(
+        run_id=headers["x-antroute-run-id"],
+        decision_id=headers["x-antroute-decision-id"],
+        candidate_id=headers["x-antroute-candidate"],
+        reserved_usd=Decimal(headers["x-antroute-reserved-usd"]),
+        overhead_seconds=float(headers["x-antroute-overhead-ms"]) / 1000,
+    )
+
+
+def _error_of(response: httpx.Response) -> ServiceError:
+    try:
+        return _error(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return ServiceError(f"The server answered {response.status_code} with no error body of ours.")
+
+
+def _error(sent: Mapping[str, Any]) -> ServiceError:
+    error = error_of(sent["code"], sent["message"], field=sent.get("param") or "", hint=sent.get("hint") or "")
+    error.decision_id = sent.get("decision_id")
+    return error

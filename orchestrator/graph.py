@@ -1,0 +1,74 @@
+"""How the steps follow each other; the only file that imports langgraph."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Annotated, Any, Protocol, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+
+from orchestrator.nodes import Nodes, RunState, untried
+
+
+class RunGraph(Protocol):
+    """A compiled graph: state in, final state out."""
+
+    async def ainvoke(self, input: Any, /) -> Any: ...
+
+
+def build_run_graph(nodes: Nodes, *, max_attempts: int) -> RunGraph:
+    """route → execute → record, and round again with an untried candidate after a failure."""
+
+    def after_record(state: RunState) -> Hashable:
+        has_failed = state["outcome"].status in ("failed", "refused") and state["decision"].candidate_id is not None
+        may_go_on = state["attempt"] < max_attempts and untried(state, list(nodes.candidates))
+        return "route" if has_failed and may_go_on else END
+
+    graph = StateGraph(RunState)
+    graph.add_node("route", nodes.route)
+    graph.add_node("execute", nodes.execute)
+    graph.add_node("record", nodes.record)
+    graph.add_edge(START, "route")
+    graph.add_edge("route", "execute")
+    graph.add_edge("execute", "record")
+    graph.add_conditional_edges("record", after_record, ["route", END])
+    return graph.compile()
+
+
+def _merged(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, str]:
+    return {**left, **right}
+
+
+class WorkflowState(TypedDict):
+    """Every value that a step wrote, by the step's name; steps that run side by side merge theirs."""
+
+    values: Annotated[dict[str, str], _merged]
+
+
+class WorkflowNode(Protocol):
+    """A step as langgraph calls it."""
+
+    async def __call__(self, state: WorkflowState) -> WorkflowState: ...
+
+
+def build_workflow_graph(
+    name_to_work: Mapping[str, Callable[[Mapping[str, str]], Awaitable[str]]],
+    name_to_needs: Mapping[str, Sequence[str]],
+) -> RunGraph:
+    """A graph in which each step runs once all steps that it needs have run."""
+
+    def node(name: str) -> WorkflowNode:
+        async def run(state: WorkflowState) -> WorkflowState:
+            return {"values": {name: await name_to_work[name](state["values"])}}
+
+        return run
+
+    graph = StateGraph(WorkflowState)
+    for name in name_to_work:
+        graph.add_node(name, node(name))
+    needed = {need for needs in name_to_needs.values() for need in needs}
+    for name, needs in name_to_needs.items():
+        graph.add_edge(list(needs) if needs else START, name)
+        if name not in needed:
+            graph.add_edge(name, END)
+    return graph.compile()

@@ -1,0 +1,262 @@
+"""The steps of a run: route, execute, record. Each takes the state and returns what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TypedDict
+
+from agents.base import Agent
+from agents.errors import AgentError, ModelUnavailable
+from agents.llm import LLM, FinishReason
+from orchestrator.budget import Meter, MeteredLLM
+from orchestrator.checkers import Checker, check
+from orchestrator.errors import DeadlineExceeded
+from orchestrator.health import ModelHealth
+from orchestrator.recorder import Entry, Recorder
+from orchestrator.rewards import Rewards
+from orchestrator.streaming import StreamedLLM, answer_sink
+from orchestrator.tracing import TracedLibrary, TracedLLM, Tracer
+from routing.base import Choice, Router
+from routing.candidates import Candidacy, Limits, all_masked_reason, options
+from routing.errors import NoCandidate
+from skills.base import SkillLibrary
+from skills.wrappers import FilteredLibrary
+from storage.errors import BudgetExceeded, ServiceError
+from storage.records import Candidate, Decision, Outcome, OutcomeStatus, Payload, Query, TokenUsage
+from storage.stores import Item, Stores
+
+HOLD_GRACE_SECONDS = 60.0  # a hold outlives the run's time limit by this
+
+
+class RunState(TypedDict, total=False):
+    """Records and plain values only, so that a checkpointer can save it between steps."""
+
+    query: Query
+    payload: Payload
+    policy: str | None
+    pinned: str | None  # the one candidate the caller wants
+    checker: Checker | None
+    limit_usd: Decimal
+    timeout_seconds: float
+    spent_usd: Decimal
+    attempt: int
+    tried: tuple[str, ...]
+    decision: Decision
+    hold_id: str | None
+    answer: str
+    finish_reason: FinishReason
+    is_final: bool  # words are out already: nobody else can take over
+    outcome: Outcome
+    execute_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nodes:
+    """The parts that the steps work with."""
+
+    candidates: Mapping[str, Candidate]  # by id
+    router: Router
+    agents: Mapping[str, Agent]
+    llms: Mapping[str, LLM]  # by model
+    skills: SkillLibrary
+    stores: Stores
+    recorder: Recorder
+    tracer: Tracer
+    rewards: Rewards
+    health: ModelHealth
+    absent_models: Mapping[str, str]  # model to why it cannot be asked at all
+
+    async def route(self, state: RunState) -> RunState:
+        """Decides, and stores the decision before anything runs."""
+        self.recorder.require_room()
+        query, attempt = state["query"], state["attempt"] + 1
+        with self.tracer.span(query.run_id, "route", attempt=str(attempt)) as attributes:
+            choice, before = await self.choose(state)
+            decision = self.decision(state, choice, attempt=attempt, before_usd=before)
+            attributes["router.selected"] = decision.candidate_id or "nobody"
+            items: list[Item] = [state["payload"]] if attempt == 1 else []
+            await self.stores.journal.write(*items, decision)
+        tried = (*state["tried"], *([decision.candidate_id] if decision.candidate_id else ()))
+        return {"decision": decision, "attempt": attempt, "tried": tried}
+
+    async def execute(self, state: RunState) -> RunState:
+        """Holds the worst case and runs the candidate; a bug or a cancel is settled and recorded, then raised."""
+        decision, started = state["decision"], time.perf_counter()
+        if decision.candidate_id is None:
+            return {"outcome": _failed(decision, await self._no_candidate(state), "refused"), "hold_id": None}
+        candidate = self.candidates[decision.candidate_id]
+        try:
+            hold_seconds = state["timeout_seconds"] + HOLD_GRACE_SECONDS
+            hold = await self.stores.budgets.hold(
+                decision.account_id, decision.budget_reserved_usd, seconds=hold_seconds
+            )
+        except BudgetExceeded as error:
+            return {"outcome": _failed(decision, error, "refused"), "hold_id": None}
+        meter, sink = Meter(candidate.card, hold.amount_usd), answer_sink.get()
+        if sink is not None:
+            sink.begin(decision)
+        closing: RunState = {**state, "hold_id": hold.id}
+        try:
+            answer = await self._answer(state, candidate, meter)
+            outcome = Outcome(decision_id=decision.id, run_id=decision.run_id, status="succeeded")
+            self.health.succeeded(candidate.model)
+        except ServiceError as error:
+            answer, outcome = "", _failed(decision, error, "failed")
+            if isinstance(error, ModelUnavailable):
+                self.health.failed(candidate.model, str(error))
+        except BaseException as error:
+            status: OutcomeStatus = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+            closing["outcome"] = _spent(_failed(decision, error, status), meter, started)
+            await asyncio.shield(self.record(closing))
+            raise
+        return {
+            "outcome": _spent(outcome, meter, started),
+            "answer": answer,
+            "finish_reason": meter.finish_reason,
+            "hold_id": hold.id,
+            "is_final": sink is not None and sink.has_written,
+            "execute_seconds": state["execute_seconds"] + time.perf_counter() - started,
+        }
+
+    async def record(self, state: RunState) -> RunState:
+        """Settles the hold, stores outcome, reward and spans in one write, and teaches the policies after it."""
+        decision, outcome, items = state["decision"], state["outcome"], list[Item]()
+        if outcome.status == "succeeded":
+            payload = Payload.of(_storable(state["answer"]))
+            outcome = replace(outcome, payload_id=payload.id, payload_digest=payload.digest)
+            checker = state.get("checker")
+            if checker is not None:
+                outcome = replace(outcome, quality=check(checker, state["answer"]), judged_by="verifier")
+            items.append(payload)
+        reward = self.rewards.reward_for(outcome, cost_usd=outcome.cost_usd)
+        items += [outcome, *([reward] if reward else ()), *self.tracer.collect(decision.run_id)]
+        await self.recorder.record(Entry(hold_id=state.get("hold_id"), cost_usd=outcome.cost_usd, items=tuple(items)))
+        if reward is not None and decision.candidate_id is not None:
+            asyncio.get_running_loop().call_soon(self.router.learn, decision, reward)
+        return {"outcome": outcome, "spent_usd": state["spent_usd"] + outcome.cost_usd, "hold_id": None}
+
+    async def choose(self, state: RunState) -> tuple[Choice, Decimal]:
+        """The router's choice and the money that was there for it; nothing is stored or held."""
+        remaining = await self.remaining_usd(state)
+        offered = options(await self._candidacies(state["query"]), self._limits(state, remaining))
+        return await self.router.route(state["query"], offered, policy=state["policy"]), remaining
+
+    async def remaining_usd(self, state: RunState) -> Decimal:
+        """What the run may still spend: its own limit, its account and the account's ancestors together."""
+        left, account_id = [state["limit_usd"] - state["spent_usd"]], state["query"].account_id
+        while account_id:
+            account = await self.stores.budgets.get(account_id)
+            if account.remaining_usd is not None:
+                left.append(account.remaining_usd)
+            account_id = account.parent_id or ""
+        return min(left)
+
+    def _limits(self, state: RunState, remaining_usd: Decimal | None) -> Limits:
+        pinned = state["pinned"]
+        return Limits(
+            remaining_usd=remaining_usd,
+            required_capabilities=state["query"].required_capabilities,
+            model_to_failure={**self.health.reasons(), **self.absent_models},
+            tried=frozenset(state["tried"]),
+            only=None if pinned is None else frozenset({pinned}),
+        )
+
+    async def _candidacies(self, query: Query) -> list[Candidacy]:
+        candidacies = []
+        for candidate in self.candidates.values():
+            shown = await FilteredLibrary(self.skills, candidate.skills).skills()
+            bound = self.agents[candidate.agent].bound(query, shown)
+            worst_case = candidate.card.cost_usd(TokenUsage(input=bound.input, output=bound.output))
+            candidacies.append(
+                Candidacy(candidate=candidate, worst_case_usd=worst_case, longest_call_tokens=bound.longest_call)
+            )
+        return candidacies
+
+    async def _no_candidate(self, state: RunState) -> ServiceError:
+        """Money was the hurdle when, without a limit, somebody could have answered."""
+        candidacies = await self._candidacies(state["query"])
+        reason = all_masked_reason(options(candidacies, self._limits(state, state["decision"].budget_before_usd)))
+        if any(option.mask_reason is None for option in options(candidacies, self._limits(state, None))):
+            return BudgetExceeded(reason)
+        return NoCandidate(reason)
+
+    async def _answer(self, state: RunState, candidate: Candidate, meter: Meter) -> str:
+        query, sink = state["query"], answer_sink.get()
+        llm: LLM = TracedLLM(MeteredLLM(self.llms[candidate.model], meter), self.tracer, query.run_id, candidate.model)
+        library = TracedLibrary(FilteredLibrary(self.skills, candidate.skills), self.tracer, query.run_id)
+        with self.tracer.span(query.run_id, "execute", candidate=candidate.id) as attributes:
+            try:
+                async with asyncio.timeout(state["timeout_seconds"]):
+                    answer = await self.agents[candidate.agent].run(
+                        query, llm=StreamedLLM(llm, sink) if sink else llm, skills=library
+                    )
+            except TimeoutError as exc:
+                raise DeadlineExceeded(
+                    f"No answer within {state['timeout_seconds']:g} s.", hint="Allow more time, or a quicker candidate."
+                ) from exc
+            finally:
+                attributes["cost_usd"] = f"{meter.spent_usd:f}"
+        if not answer.strip():
+            raise AgentError(f"{candidate.id!r} gave an empty answer.")
+        return answer
+
+    def decision(self, state: RunState, choice: Choice, *, attempt: int, before_usd: Decimal) -> Decision:
+        query, payload = state["query"], state["payload"]
+        chosen = [a.worst_case_usd for a in choice.assessments if a.candidate_id == choice.candidate_id]
+        return Decision(
+            query_id=query.id,
+            run_id=query.run_id,
+            step=query.step,
+            attempt=attempt,
+            tenant=query.tenant,
+            principal=query.principal,
+            account_id=query.account_id,
+            payload_id=payload.id,
+            payload_digest=payload.digest,
+            task=choice.context.task,
+            task_mixture=choice.context.task_mixture,
+            context=tuple(map(float, choice.context.vector)),
+            encoder=choice.context.encoder,
+            assessments=choice.assessments,
+            candidate_id=choice.candidate_id,
+            propensity=choice.propensity,
+            policy=choice.policy,
+            policy_version=choice.policy_version,
+            policy_sha256=choice.policy_sha256,
+            rng_seed=choice.rng_seed,
+            rng_counter=choice.rng_counter,
+            budget_before_usd=before_usd,
+            budget_reserved_usd=chosen[0] if chosen else Decimal(0),
+        )
+
+
+def _failed(decision: Decision, error: BaseException, status: OutcomeStatus) -> Outcome:
+    """A failure is the environment's verdict on the candidate; a refusal or a cancel says nothing of it."""
+    is_verdict = status == "failed"
+    return Outcome(
+        decision_id=decision.id,
+        run_id=decision.run_id,
+        status=status,
+        quality=0.0 if is_verdict else None,
+        judged_by="environment" if is_verdict else None,
+        error_code=error.code if isinstance(error, ServiceError) else f"internal_error ({type(error).__name__})",
+        error_message=str(error)[:2000],
+    )
+
+
+def _storable(text: str) -> str:
+    """A model may write what a database cannot hold: NUL and half surrogate pairs become U+FFFD."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _spent(outcome: Outcome, meter: Meter, started: float) -> Outcome:
+    return replace(outcome, usage=meter.usage, cost_usd=meter.spent_usd, latency_seconds=time.perf_counter() - started)
+
+
+def untried(state: RunState, candidates: Sequence[str]) -> bool:
+    """Whether somebody is left who could still take over."""
+    return state["pinned"] is None and not state.get("is_final") and set(candidates) > set(state["tried"])

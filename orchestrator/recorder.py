@@ -1,0 +1,103 @@
+"""Settles and records what was done, and keeps it for later when the database does not take it now."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from storage.errors import StorageUnavailable
+from storage.records import Hold, utc_now
+from storage.stores import Item, Stores
+
+RETRY_SECONDS = 2.0
+REAP_SECONDS = 60.0
+MOST_PENDING = 10_000  # executions whose record waits for the database; above it new ones are refused
+
+log = logging.getLogger("antroute.recorder")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """The end of one execution: what to settle and what to write."""
+
+    hold_id: str | None
+    cost_usd: Decimal
+    items: tuple[Item, ...]
+
+
+class Recorder:
+    """Nothing that was done is lost while the process lives: an entry that fails is tried again until it is in."""
+
+    def __init__(self, stores: Stores, *, retry_seconds: float = RETRY_SECONDS, reap_seconds: float = REAP_SECONDS):
+        self.stores = stores
+        self.retry_seconds = retry_seconds
+        self.reap_seconds = reap_seconds
+        self.pending: deque[Entry] = deque()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        for work in (self._retry(), self._reap()):
+            task = asyncio.create_task(work)
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def record(self, entry: Entry) -> None:
+        """Raises StorageUnavailable when it must wait; the entry is then kept and written later."""
+        try:
+            await self._write(entry)
+        except StorageUnavailable as error:
+            self.pending.append(entry)
+            raise StorageUnavailable(
+                f"The answer came, but its record waits for the database ({error})",
+                hint="Free the database; the record is kept in memory and written as soon as it can be.",
+            ) from error
+
+    def require_room(self) -> None:
+        """Raises StorageUnavailable when so many records wait that no new work should begin."""
+        if len(self.pending) >= MOST_PENDING:
+            raise StorageUnavailable(f"{len(self.pending)} records wait for the database; no new work is taken.")
+
+    async def stop(self) -> None:
+        """One last try; what cannot be written even now is counted in the log."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        try:
+            await self._drain()
+        except StorageUnavailable as error:
+            log.critical("%d records could not be written before the end: %s", len(self.pending), error)
+
+    async def _write(self, entry: Entry) -> None:
+        if entry.hold_id is not None:
+            await self.stores.budgets.settle(entry.hold_id, entry.cost_usd)
+        await self.stores.journal.write(*entry.items)
+
+    async def _drain(self) -> None:
+        while self.pending:
+            await self._write(self.pending[0])
+            self.pending.popleft()
+
+    async def _retry(self) -> None:
+        while True:
+            await asyncio.sleep(self.retry_seconds)
+            try:
+                await self._drain()
+            except StorageUnavailable as error:
+                log.warning("%d records wait for the database: %s", len(self.pending), error)
+
+    async def _reap(self) -> None:
+        while True:
+            try:
+                self._tell(await self.stores.budgets.reap(utc_now()))
+            except StorageUnavailable as error:
+                log.warning("Holds past their time could not be looked for: %s", error)
+            await asyncio.sleep(self.reap_seconds)
+
+    @staticmethod
+    def _tell(reaped: Sequence[Hold]) -> None:
+        for hold in reaped:
+            log.warning("Hold %s of $%s ran out unsettled and counts as spent", hold.id, hold.amount_usd)

@@ -1,0 +1,31 @@
+"""The application: routes, error handlers and what stands before them."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from orchestrator.metrics import CountedApp, Metrics
+from orchestrator.rest import chat, inspect, operations
+from orchestrator.rest.errors import http_error, service_error, validation_error
+from orchestrator.rest.guard import Guard
+from orchestrator.service import Service
+from storage.errors import ServiceError
+
+VERSION = "0.1.0"
+
+
+def make_app(service: Service, *, key: str | None = None, body_bytes: int = 1_048_576) -> ASGIApp:
+    """The ASGI application over an open service; whoever opened the service closes it."""
+    app = FastAPI(title="Antroute", version=VERSION, docs_url=None, redoc_url=None)
+    app.state.service = service
+    app.state.metrics = Metrics()
+    service.listeners.append(app.state.metrics)
+    for part in (chat, inspect, operations):
+        app.include_router(part.router)
+    app.add_exception_handler(ServiceError, service_error)
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(HTTPException, http_error)
+    return CountedApp(Guard(app, key=key, body_bytes=body_bytes), app.state.metrics)

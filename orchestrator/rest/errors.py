@@ -1,0 +1,83 @@
+"""Errors to HTTP: one table, looked up along the error's ancestors, and one body that OpenAI's clients read too."""
+
+from __future__ import annotations
+
+import math
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from agents.errors import ModelRefused, ModelUnavailable
+from orchestrator.errors import DeadlineExceeded, IdempotencyConflict, NotAuthenticated, NotPermitted
+from routing.errors import NoCandidate, UnknownPolicy
+from storage.errors import BudgetExceeded, InvalidInput, RecordNotFound, ServiceError, StorageUnavailable
+
+STATUS_OF: dict[type[ServiceError], int] = {
+    InvalidInput: 422,
+    UnknownPolicy: 422,
+    NotAuthenticated: 401,
+    BudgetExceeded: 402,
+    NotPermitted: 403,
+    RecordNotFound: 404,
+    NoCandidate: 409,
+    IdempotencyConflict: 409,
+    ModelRefused: 502,
+    ModelUnavailable: 503,
+    StorageUnavailable: 503,
+    DeadlineExceeded: 504,
+    ServiceError: 500,
+}
+STATUS_TO_CODE = {401: "not_authenticated", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+
+
+def status_of(error: ServiceError) -> int:
+    return next(STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF)
+
+
+def body_of(error: ServiceError) -> dict[str, dict[str, object]]:
+    """Our fields, with OpenAI's `type` and `param` beside them."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": str(error),
+            "type": "invalid_request_error" if status_of(error) < 500 else "server_error",
+            "param": getattr(error, "field", "") or None,
+            "hint": error.hint or None,
+            "retryable": error.is_retryable,
+            "retry_after_seconds": error.retry_after_seconds,
+            "decision_id": error.decision_id,
+        }
+    }
+
+
+async def service_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, ServiceError):
+        raise error
+    headers = {"x-antroute-decision-id": error.decision_id} if error.decision_id else {}
+    if error.retry_after_seconds is not None:
+        headers["retry-after"] = str(math.ceil(error.retry_after_seconds))
+    if isinstance(error, NotAuthenticated):
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(body_of(error), status_of(error), headers=headers)
+
+
+async def validation_error(request: Request, error: Exception) -> JSONResponse:
+    """The first field that is wrong, by name, and how many more there are."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first, more = error.errors()[0], len(error.errors()) - 1
+    field = ".".join(str(part) for part in first["loc"][1:]) or "body"
+    message = f"{field}: {first['msg']}." + (f" (and {more} more)" if more else "")
+    return await service_error(request, InvalidInput(message, field=field))
+
+
+async def http_error(request: Request, error: Exception) -> JSONResponse:
+    """Unknown routes and methods, in the same shape."""
+    if not isinstance(error, HTTPException):
+        raise error
+    body = body_of(ServiceError(f"{request.method} {request.url.path}: {error.detail}"))
+    code = STATUS_TO_CODE.get(error.status_code, "http_error")
+    body["error"].update(code=code, type="invalid_request_error")
+    return JSONResponse(body, error.status_code, headers=error.headers)

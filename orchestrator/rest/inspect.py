@@ -1,0 +1,93 @@
+"""Decisions, outcomes, traces and the audit log over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestrator.rest.schemas import OutcomeRequest, RouteRequest, options_of
+from orchestrator.service import Service
+from orchestrator.views import attempt_view, plain, record_view, trace_view
+from storage.audit import verify
+from storage.records import Generation
+from storage.stores import DecisionFilter
+
+router = APIRouter(prefix="/v1", tags=["inspect"])
+
+
+class DecisionQuery(BaseModel):
+    """Filters on an allow-list; an unknown one is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    candidate: str | None = None
+    policy: str | None = None
+    run_id: str | None = None
+    since: datetime | None = None
+    cursor: int | None = Field(default=None, ge=0)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+@router.post("/route")
+async def preview_decision(body: RouteRequest, request: Request) -> dict[str, Any]:
+    """What would be decided for this text, and why; nothing runs and nothing is stored."""
+    generation = Generation(max_output_tokens=body.max_tokens)
+    return record_view(await service_of(request).route(body.text, **options_of(body.model, body.antroute, generation)))
+
+
+@router.get("/decisions")
+async def list_decisions(request: Request, query: Annotated[DecisionQuery, Query()]) -> dict[str, Any]:
+    """Newest first; `cursor` takes the `next_cursor` of the page before."""
+    wanted = DecisionFilter(
+        candidate_id=query.candidate,
+        policy=query.policy,
+        run_id=query.run_id,
+        since=query.since,
+        before_position=query.cursor,
+        limit=query.limit,
+    )
+    found = await service_of(request).stores.decisions.find(wanted)
+    next_cursor = found[-1].position if len(found) == query.limit else None
+    return {"decisions": [plain(stored.decision) for stored in found], "next_cursor": next_cursor}
+
+
+@router.get("/decisions/{decision_id}")
+async def get_decision(decision_id: str, request: Request) -> dict[str, Any]:
+    """A decision with its outcomes and rewards."""
+    return attempt_view(await service_of(request).attempt(decision_id))
+
+
+@router.post("/decisions/{decision_id}/outcomes", status_code=201)
+async def add_outcome(
+    decision_id: str,
+    body: OutcomeRequest,
+    request: Request,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> dict[str, Any]:
+    """A verdict on the answer, from which the policies learn."""
+    verdict = await service_of(request).feedback(
+        decision_id, quality=body.quality, judged_by=body.judged_by, idempotency_key=idempotency_key
+    )
+    return record_view(verdict)
+
+
+@router.get("/traces/{run_id}")
+async def get_trace(run_id: str, request: Request) -> dict[str, Any]:
+    """Spans, decisions, outcomes and costs of a run."""
+    return trace_view(await service_of(request).trace(run_id))
+
+
+@router.post("/audit/verify")
+async def verify_log(request: Request) -> dict[str, Any]:
+    """Recomputes the whole chain; names the first event that does not add up."""
+    service = service_of(request)
+    await service.stores.journal.flush()
+    return record_view(await verify(service.stores))

@@ -1,0 +1,48 @@
+"""What operators and load balancers ask: models, health, metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from orchestrator.service import Service
+from storage.errors import ServiceError
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/v1/models")
+async def list_models(request: Request) -> dict[str, Any]:
+    """`auto`, one `auto:POLICY` a policy, and every candidate."""
+    service: Service = request.app.state.service
+    names = ["auto", *(f"auto:{name}" for name in service.policies), *service.nodes.candidates]
+    return {
+        "object": "list",
+        "data": [{"id": n, "object": "model", "created": 0, "owned_by": "antroute"} for n in names],
+    }
+
+
+@router.get("/healthz")
+async def alive() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def ready(request: Request) -> JSONResponse:
+    """Whether a query would be taken now: the database answers and somebody could be asked."""
+    service: Service = request.app.state.service
+    try:
+        problems = await service.problems()
+    except ServiceError as error:
+        problems = [str(error)]
+    state = {"status": "degraded" if problems else "ready", "problems": problems, "notices": list(service.notices)}
+    return JSONResponse(state, 503 if problems else 200)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus text."""
+    text, content_type = request.app.state.metrics.render()
+    return Response(text, media_type=content_type)

@@ -1,0 +1,127 @@
+"""What callers may send, field by field; anything else is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestrator.service import RunOptions
+from storage.errors import InvalidInput
+from storage.records import Generation, Message
+
+DEFAULT_OUTPUT_TOKENS = 256
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TextPart(Body):
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(Body):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart]
+    name: str | None = None
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
+class StreamOptions(Body):
+    include_usage: bool = False
+
+
+class RoutingFields(Body):
+    """Ours, under `antroute` in the body (`extra_body` in OpenAI's clients)."""
+
+    budget_usd: Annotated[float, Field(ge=0)] | None = None
+    timeout_seconds: Annotated[float, Field(gt=0)] | None = None
+    requires: list[str] = Field(default_factory=list, max_length=16)
+
+
+class ChatRequest(Body):
+    """OpenAI's chat completion, as far as a routed model can honour it."""
+
+    model: str = "auto"
+    messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    top_p: Literal[1] | None = None
+    n: Literal[1] | None = None
+    seed: int | None = None
+    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    user: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict, max_length=16)
+    antroute: RoutingFields = RoutingFields()
+
+    def generation(self) -> Generation:
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        return Generation(
+            max_output_tokens=self.max_completion_tokens or self.max_tokens or DEFAULT_OUTPUT_TOKENS,
+            temperature=self.temperature,
+            seed=self.seed,
+            stop=stop,
+        )
+
+
+class RouteRequest(Body):
+    """What would be decided for this text."""
+
+    text: str
+    model: str = "auto"
+    max_tokens: int = Field(default=DEFAULT_OUTPUT_TOKENS, ge=1)
+    antroute: RoutingFields = RoutingFields()
+
+
+class OutcomeRequest(Body):
+    """A verdict on an answer."""
+
+    quality: float = Field(ge=0, le=1)
+    judged_by: Literal["environment", "verifier", "judge", "user"] = "user"
+
+
+def text_of(request: ChatRequest) -> tuple[str, tuple[Message, ...]]:
+    """The last user turn, and the turns before it. Raises InvalidInput when the last turn is not the user's."""
+    *before, last = request.messages
+    if last.role != "user":
+        raise InvalidInput(f"The last message is the {last.role}'s; it must be the user's.", field="messages")
+    turns = [Message(role=_role(m.role), content=m.text) for m in before]
+    return last.text, tuple(turns)
+
+
+def _role(role: str) -> Literal["system", "user", "assistant"]:
+    if role == "user":
+        return "user"
+    return "assistant" if role == "assistant" else "system"  # OpenAI's `developer` is the newer word for `system`
+
+
+def options_of(
+    model: str,
+    fields: RoutingFields,
+    generation: Generation,
+    *,
+    messages: tuple[Message, ...] = (),
+    metadata: Mapping[str, str] | None = None,
+) -> RunOptions:
+    """`auto`, `auto:POLICY` or a candidate's id, and the rest of what a caller may wish."""
+    name, _, policy = model.partition(":")
+    is_auto = name == "auto"
+    return RunOptions(
+        policy=(policy or None) if is_auto else None,
+        candidate=None if is_auto else model,
+        budget_usd=fields.budget_usd,
+        timeout_seconds=fields.timeout_seconds,
+        requires=tuple(fields.requires),
+        generation=generation,
+        messages=messages,
+        metadata=metadata or {},
+    )

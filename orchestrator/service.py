@@ -1,0 +1,318 @@
+"""The use cases: run a query, say what would be done, take a verdict, show a run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from hashlib import sha256
+from typing import Protocol, TypedDict, Unpack, cast
+
+from agents.llm import FinishReason
+from orchestrator.checkers import Checker
+from orchestrator.errors import IdempotencyConflict, error_of
+from orchestrator.graph import RunGraph
+from orchestrator.nodes import Nodes, RunState
+from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
+from orchestrator.recorder import Entry
+from orchestrator.streaming import AnswerSink, answer_sink
+from storage.errors import InvalidInput
+from storage.records import Decision, Generation, Judge, Message, Outcome, Payload, Query, TokenUsage, new_id, usd
+from storage.stores import Stores
+
+
+class RunOptions(TypedDict, total=False):
+    """What a caller may say beside the text; everything has a default."""
+
+    policy: str | None  # a policy's name; default: the settings' one
+    candidate: str | None  # this candidate and no other
+    budget_usd: Decimal | float | str | None  # most that the run may cost
+    timeout_seconds: float | None
+    account: str  # the budget account that pays
+    checker: Checker | None  # judges the answer at once
+    generation: Generation
+    messages: tuple[Message, ...]  # the turns before the text
+    requires: tuple[str, ...]  # capabilities the model must have
+    metadata: Mapping[str, str]
+    run_id: str  # the run this is a step of; default: a new one
+    step: str  # name of the step within the run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """Limits for callers who name none, and the most that anybody may send."""
+
+    run_limit_usd: Decimal = Decimal("0.10")
+    run_timeout_seconds: float = 120.0
+    query_bytes: int = 65_536
+    output_tokens: int = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """An answer, who gave it, what it cost, and where its trace is."""
+
+    run_id: str
+    answer: str
+    candidate_id: str
+    decision_id: str
+    cost_usd: Decimal  # of all attempts
+    quality: float | None  # None: nobody has judged it yet
+    attempts: int
+    latency_seconds: float
+    overhead_seconds: float  # ours: all but the candidates' own time
+    usage: TokenUsage  # of the attempt that answered
+    finish_reason: FinishReason = "stop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """Who answers a streamed run; comes before its first word."""
+
+    run_id: str
+    decision_id: str
+    candidate_id: str
+    reserved_usd: Decimal
+    overhead_seconds: float  # until the candidate was asked
+
+
+class RunListener(Protocol):
+    """Hears how runs end: metrics, progress bars."""
+
+    def answered(self, run: Run) -> None: ...
+
+    def failed(self, code: str) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Service:
+    """Built by bootstrap.py; stands behind the SDK, REST and the command line."""
+
+    nodes: Nodes
+    graph: RunGraph
+    defaults: Defaults
+    policies: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()  # what is missing or degraded, for whoever looks
+    listeners: list[RunListener] = field(default_factory=list)
+    on_close: tuple[Callable[[], Awaitable[None]], ...] = field(default=())
+
+    @property
+    def stores(self) -> Stores:
+        return self.nodes.stores
+
+    async def run(self, text: str, **options: Unpack[RunOptions]) -> Run:
+        """Routes, executes and records. Raises the last attempt's error, with its `decision_id`, when all failed."""
+        started = time.perf_counter()
+        final = cast(RunState, await self.graph.ainvoke(self._start(text, options)))
+        decision, outcome = final["decision"], final["outcome"]
+        if outcome.status != "succeeded":
+            error = error_of(outcome.error_code, outcome.error_message or "")
+            error.decision_id = decision.id
+            for listener in self.listeners:
+                listener.failed(error.code)
+            raise error
+        seconds = time.perf_counter() - started
+        run = Run(
+            run_id=decision.run_id,
+            answer=final["answer"],
+            candidate_id=decision.candidate_id or "",
+            decision_id=decision.id,
+            cost_usd=final["spent_usd"],
+            quality=outcome.quality,
+            attempts=final["attempt"],
+            latency_seconds=seconds,
+            overhead_seconds=seconds - final["execute_seconds"],
+            usage=outcome.usage,
+            finish_reason=final["finish_reason"],
+        )
+        for listener in self.listeners:
+            listener.answered(run)
+        return run
+
+    async def stream(self, text: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Started | str | Run, None]:
+        """Who answers, the answer's pieces as they come, then the Run.
+
+        Leaving the loop early cancels the run and settles it. Errors are those of `run`.
+        """
+        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        sink, began = AnswerSink(queue.put_nowait), time.perf_counter()
+        context = copy_context()
+        context.run(answer_sink.set, sink)
+        run = asyncio.create_task(self.run(text, **options), context=context)
+        run.add_done_callback(lambda _: queue.put_nowait(None))
+        has_started = False
+        try:
+            while (delta := await queue.get()) is not None:
+                if not has_started:
+                    has_started = True
+                    yield _started(sink, began)
+                yield delta
+            finished = await run
+            if not has_started:  # an agent whose answer is known only at its end
+                yield _started(sink, began)
+                yield finished.answer
+            yield finished
+        finally:
+            if not run.done():
+                run.cancel()
+                with suppress(asyncio.CancelledError):
+                    await run
+
+    async def route(self, text: str, **options: Unpack[RunOptions]) -> Decision:
+        """What would be decided now, and why; nothing runs and nothing is stored."""
+        state = self._start(text, options)
+        choice, before = await self.nodes.choose(state)
+        return self.nodes.decision(state, choice, attempt=1, before_usd=before)
+
+    async def feedback(
+        self, decision_id: str, *, quality: float, judged_by: Judge = "user", idempotency_key: str | None = None
+    ) -> Outcome:
+        """A verdict on a decision's answer; the policies learn from the newest one.
+
+        With a key, the same verdict again is the same outcome. Raises RecordNotFound, InvalidInput, and
+        IdempotencyConflict for one key with two verdicts.
+        """
+        if not 0.0 <= quality <= 1.0:
+            raise InvalidInput(f"quality is {quality!r}; it must lie between 0 and 1.", field="quality")
+        decision = await self.stores.decisions.get(decision_id)
+        outcomes = await self.stores.decisions.outcomes_of(decision_id)
+        if decision.candidate_id is None or not any(o.status in ("succeeded", "failed") for o in outcomes):
+            raise InvalidInput(f"Decision {decision_id!r} has no answer to judge.", field="decision_id")
+        verdict = Outcome(
+            decision_id=decision_id, run_id=decision.run_id, status="judged", quality=quality, judged_by=judged_by
+        )
+        if idempotency_key is not None:
+            digest = sha256(f"{decision_id}/{idempotency_key}".encode()).hexdigest()
+            verdict = replace(verdict, id=f"outcome_{digest[:16]}")
+        for known in outcomes:
+            if known.id == verdict.id:
+                return _same_verdict(known, verdict)
+        cost = sum((o.cost_usd for o in outcomes), Decimal(0))
+        reward = self.nodes.rewards.reward_for(verdict, cost_usd=cost)
+        rewards = (reward,) if reward else ()
+        await self.nodes.recorder.record(Entry(hold_id=None, cost_usd=Decimal(0), items=(verdict, *rewards)))
+        for reward in rewards:
+            self.nodes.router.learn(decision, reward)
+        return verdict
+
+    async def trace(self, run_id: str) -> Trace:
+        """Decisions, outcomes, rewards, spans and texts of a run. Raises RecordNotFound."""
+        return await trace_of(self.stores, run_id)
+
+    async def attempt(self, decision_id: str) -> Attempt:
+        """A decision with its outcomes and rewards. Raises RecordNotFound."""
+        return await attempt_of(self.stores, decision_id)
+
+    async def problems(self) -> list[str]:
+        """Why a query could not be answered now; empty when it could. Raises StorageUnavailable."""
+        await self.stores.budgets.get("default")
+        self.nodes.recorder.require_room()
+        troubles = {**self.nodes.health.reasons(), **self.nodes.absent_models}
+        models = {candidate.model for candidate in self.nodes.candidates.values()}
+        return [f"model {name!r} {troubles[name]}" for name in sorted(models)] if models <= set(troubles) else []
+
+    async def close(self) -> None:
+        """Writes what waits, stops model servers and closes the stores."""
+        await self.nodes.recorder.stop()
+        for close in self.on_close:
+            await close()
+        await self.stores.close()
+
+    def _start(self, text: str, options: RunOptions) -> RunState:
+        budget, timeout = options.get("budget_usd"), options.get("timeout_seconds")
+        query = self._query(text, options)
+        return RunState(
+            query=query,
+            payload=Payload.of(text),
+            policy=options.get("policy"),
+            pinned=self._known_candidate(options.get("candidate")),
+            checker=options.get("checker"),
+            limit_usd=self.defaults.run_limit_usd if budget is None else amount_of(budget),
+            timeout_seconds=self.defaults.run_timeout_seconds if timeout is None else _seconds(timeout),
+            spent_usd=Decimal(0),
+            attempt=0,
+            tried=(),
+            execute_seconds=0.0,
+        )
+
+    def _query(self, text: str, options: RunOptions) -> Query:
+        messages = options.get("messages", ())
+        size = sum(len(part.encode("utf-8", "surrogatepass")) for part in (text, *(m.content for m in messages)))
+        if any("\x00" in part or not _is_unicode(part) for part in (text, *(m.content for m in messages))):
+            raise InvalidInput(
+                "The query holds a NUL or half a surrogate pair.", field="text", hint="Send plain UTF-8."
+            )
+        if not text.strip():
+            raise InvalidInput("The query is empty.", field="text", hint="Send at least one word.")
+        if size > self.defaults.query_bytes:
+            raise InvalidInput(
+                f"The query has {size} bytes; at most {self.defaults.query_bytes} are taken.",
+                field="text",
+                hint="Shorten it, or raise limits.query_bytes in the settings.",
+            )
+        generation = options.get("generation", Generation())
+        if not 1 <= generation.max_output_tokens <= self.defaults.output_tokens:
+            raise InvalidInput(
+                f"max_tokens is {generation.max_output_tokens}; it must be 1 to {self.defaults.output_tokens}.",
+                field="max_tokens",
+            )
+        return Query(
+            text=text,
+            run_id=options.get("run_id") or new_id("run"),
+            step=options.get("step", "answer"),
+            metadata=options.get("metadata", {}),
+            account_id=options.get("account", "default"),
+            context_messages=messages,
+            required_capabilities=options.get("requires", ()),
+            generation=generation,
+        )
+
+    def _known_candidate(self, candidate_id: str | None) -> str | None:
+        if candidate_id is not None and candidate_id not in self.nodes.candidates:
+            known = ", ".join(sorted(self.nodes.candidates))
+            raise InvalidInput(f"No candidate {candidate_id!r}; known: {known}.", field="model")
+        return candidate_id
+
+
+def _started(sink: AnswerSink, began: float) -> Started:
+    if sink.decision is None:
+        raise RuntimeError("Words came before a decision.")
+    return Started(
+        run_id=sink.decision.run_id,
+        decision_id=sink.decision.id,
+        candidate_id=sink.decision.candidate_id or "",
+        reserved_usd=sink.decision.budget_reserved_usd,
+        overhead_seconds=sink.decided_at - began,
+    )
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can write it: JSON can smuggle in half a surrogate pair."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def amount_of(budget: Decimal | float | str) -> Decimal:
+    """A caller's budget in whole nano-dollars. Raises InvalidInput."""
+    try:
+        amount = usd(budget)
+    except ArithmeticError as exc:
+        raise InvalidInput(f"budget_usd is {budget!r}; it must be an amount in USD.", field="budget_usd") from exc
+    if amount < 0:
+        raise InvalidInput(f"budget_usd is {budget!r}; it cannot be negative.", field="budget_usd")
+    return amount
+
+
+def _seconds(timeout: float) -> float:
+    if not 0 < timeout <= 86_400:
+        raise InvalidInput(f"timeout_seconds is {timeout!r}; it must lie in (0, 86400].", field="timeout_seconds")
+    return timeout
+
+
+def _same_verdict(known: Outcome, sent: Outcome) -> Outcome:
+    if (known.quality, known.judged_by) != (sent.quality, sent.judged_by):
+        raise IdempotencyConflict(f"This key came with quality {known.quality} before, and with {sent.quality} now.")
+    return known

@@ -1,0 +1,234 @@
+"""Every knob of the service; the only file that reads the environment.
+
+Order, strongest first: arguments, environment (`ANTROUTE_POLICY`, `ANTROUTE_BUDGET__RUN_LIMIT_USD`, …), the YAML
+file named by `ANTROUTE_SETTINGS` (default `antroute.yaml` in the current folder, if there), the defaults below.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from platformdirs import user_cache_path, user_data_path
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from orchestrator.errors import SettingsInvalid
+
+ENV_PREFIX = "ANTROUTE_"
+SETTINGS_VARIABLE = "ANTROUTE_SETTINGS"
+DEFAULT_SETTINGS_FILE = Path("antroute.yaml")
+
+
+class Section(BaseModel):
+    """A part of the settings: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelSettings(Section):
+    """One language model: where it is and what is known of it."""
+
+    provider: Literal["local", "openai", "litellm", "scripted"]
+    file: str | None = None  # local: a name from `antroute models list`, or a path to a .gguf file
+    base_url: str | None = None  # openai: up to and with /v1
+    upstream_model: str | None = None  # the endpoint's name for it; default: ours
+    api_key: SecretStr | None = None
+    api_key_variable: str | None = None  # name of the environment variable that holds the key
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    description: str = ""
+    price_input_usd_per_mtok: Decimal = Field(default=Decimal(0), ge=0)
+    price_cache_read_usd_per_mtok: Decimal | None = Field(default=None, ge=0)
+    price_output_usd_per_mtok: Decimal = Field(default=Decimal(0), ge=0)
+    context_window: int = Field(default=8192, gt=0)
+    capabilities: tuple[str, ...] = ("chat",)
+    family: str = ""
+    size_b: float | None = None
+    trust_domain: str = "local"
+    jurisdiction: str = ""
+
+    def key(self) -> str | None:
+        """The endpoint's key, from here or from the variable named here."""
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        return os.environ.get(self.api_key_variable) if self.api_key_variable else None
+
+
+class CandidateSettings(Section):
+    """One way to answer: which agent, over which model, with which skills."""
+
+    id: str = ""  # default: agent/model, with "+skills" behind it where it has any
+    agent: str
+    model: str
+    skills: tuple[str, ...] = ()
+
+
+class BudgetSettings(Section):
+    """Limits in USD; None means none."""
+
+    account_limit_usd: Decimal | None = Field(default=None, ge=0)  # of the account `default`, over all runs
+    run_limit_usd: Decimal = Field(default=Decimal("0.10"), ge=0)  # of one run that names no budget
+    run_timeout_seconds: float = Field(default=120.0, gt=0)
+
+
+class RewardSettings(Section):
+    """How an outcome becomes one number: quality - cost_weight * cost / reference cost, clipped to [0, 1]."""
+
+    cost_weight: float = Field(default=0.3, ge=0)
+    reference_cost_usd: Decimal | None = Field(default=None, gt=0)  # default: a usual call of the dearest model
+
+
+class InputLimits(Section):
+    """What a caller may send at most."""
+
+    query_bytes: int = Field(default=65_536, gt=0)
+    body_bytes: int = Field(default=1_048_576, gt=0)
+    output_tokens: int = Field(default=4096, gt=0)
+
+
+class ServerSettings(Section):
+    """The front door."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65535)
+    admin_key: SecretStr | None = None  # needed to listen beyond loopback
+
+
+def default_models() -> dict[str, ModelSettings]:
+    """Three small local models, priced like hosted ones of three sizes so that thrift shows."""
+
+    def local(file: str, price_input: str, price_output: str, size_b: float, description: str) -> ModelSettings:
+        return ModelSettings(
+            provider="local",
+            file=file,
+            price_input_usd_per_mtok=Decimal(price_input),
+            price_output_usd_per_mtok=Decimal(price_output),
+            size_b=size_b,
+            description=description,
+            capabilities=("chat", "stream", "logprobs"),
+        )
+
+    return {
+        "smollm2-135m": local("smollm2-135m", "0.02", "0.04", 0.135, "Tiny and quick; simple chat."),
+        "qwen2.5-coder-0.5b": local("qwen2.5-coder-0.5b", "0.10", "0.20", 0.5, "Small; code and short answers."),
+        "qwen2.5-coder-1.5b": local("qwen2.5-coder-1.5b", "0.40", "0.80", 1.5, "Best of the local ones; code, facts."),
+    }
+
+
+def default_candidates() -> tuple[CandidateSettings, ...]:
+    tools = ("calculator", "days_between", "add_days", "weekday_of", "convert_units", "text_stats")
+    return (
+        CandidateSettings(agent="single_turn", model="smollm2-135m"),
+        CandidateSettings(agent="single_turn", model="qwen2.5-coder-0.5b"),
+        CandidateSettings(agent="tool_loop", model="qwen2.5-coder-0.5b", skills=tools),
+        CandidateSettings(agent="single_turn", model="qwen2.5-coder-1.5b"),
+        CandidateSettings(agent="step_by_step", model="qwen2.5-coder-1.5b"),
+        CandidateSettings(agent="tool_loop", model="qwen2.5-coder-1.5b", skills=tools),
+    )
+
+
+class Settings(BaseSettings):
+    """The whole of it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+    )
+
+    store_url: str = Field(default_factory=lambda: f"sqlite:///{user_data_path('antroute') / 'antroute.db'}")
+    write_mode: Literal["sync", "grouped"] = "sync"
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path("antroute"))
+    models: dict[str, ModelSettings] = Field(default_factory=default_models, min_length=1)
+    candidates: tuple[CandidateSettings, ...] = Field(default_factory=default_candidates, min_length=1)
+    skill_folders: tuple[Path, ...] = ()  # folders of SKILL.md folders
+    tasks: dict[str, tuple[str, ...]] | None = None  # task to example queries; default: the shipped catalogue
+    encoder: Literal["auto", "minilm", "hashing"] = "auto"
+    policy: str = "table"
+    seed: int | None = Field(default=None, ge=0)  # None: a fresh one for each process
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    relearn_limit: int = Field(default=10_000, ge=0)  # stored rewards that policies learn again at start
+    model_threads: int = Field(default=1, ge=1)  # CPU threads of each local model
+    budget: BudgetSettings = BudgetSettings()
+    reward: RewardSettings = RewardSettings()
+    limits: InputLimits = InputLimits()
+    server: ServerSettings = ServerSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        yaml_file = YamlConfigSettingsSource(settings_cls, yaml_file=settings_path(), deep_merge=False)
+        return (init_settings, env_settings, yaml_file)
+
+
+def settings_path() -> Path | None:
+    """The settings file that is in force, if any."""
+    named = os.environ.get(SETTINGS_VARIABLE)
+    if named:
+        return Path(named)
+    return DEFAULT_SETTINGS_FILE if DEFAULT_SETTINGS_FILE.is_file() else None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from arguments, environment and file. Raises SettingsInvalid, which names each wrong key."""
+    path = settings_path()
+    if path is not None and not path.is_file():
+        raise SettingsInvalid(f"No settings file {str(path)!r}.", hint=f"Correct {SETTINGS_VARIABLE} or unset it.")
+    refuse_unknown_variables(os.environ)
+    try:
+        return Settings(**overrides)
+    except ValidationError as exc:
+        raise SettingsInvalid("\n".join(_line(error["loc"], error) for error in exc.errors())) from exc
+    except (yaml.YAMLError, ValueError, OSError) as exc:  # the file is no YAML, or a variable no JSON
+        raise SettingsInvalid(f"The settings cannot be read: {exc}") from exc
+
+
+def refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """pydantic-settings ignores a variable that fits no field; a typing error must not pass in silence."""
+    known = [f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    for name in environment:
+        head = name.upper().partition("__")[0]
+        if head.startswith(ENV_PREFIX) and head not in known and name != SETTINGS_VARIABLE:
+            raise SettingsInvalid(f"Unknown environment variable {name!r}{_nearest(head, known)}.")
+
+
+def _line(place: tuple[int | str, ...], error: Mapping[str, Any]) -> str:
+    key = ".".join(map(str, place))
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(place)
+        return f"Unknown setting {key!r}{_nearest(str(place[-1]), known)}; known here: {', '.join(sorted(known))}."
+    return f"Setting {key!r}: {error['msg']} (got {_shown(error['input'])})."
+
+
+def _shown(value: object) -> str:
+    """A wrong value, short enough to read; a mapping could hold a secret and is not shown."""
+    return repr(value)[:80] if isinstance(value, str | int | float | bool | None) else type(value).__name__
+
+
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = Settings
+    for part in place[:-1]:
+        if isinstance(part, str) and part in section.model_fields:
+            section = _section_of(section.model_fields[part].annotation) or section
+    return list(section.model_fields)
+
+
+def _section_of(annotation: object) -> type[BaseModel] | None:
+    """The Section inside an annotation such as dict[str, ModelSettings]."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_of(part))), None)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

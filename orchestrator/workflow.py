@@ -1,0 +1,96 @@
+"""Routed steps in a row or side by side, with a budget for the whole and for each step."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol, Unpack
+
+from orchestrator.service import Run, RunOptions
+from storage.errors import InvalidInput
+
+
+class Runner(Protocol):
+    """Whoever can run a query: the embedded orchestrator, a client, a service."""
+
+    async def run(self, text: str, **options: Unpack[RunOptions]) -> Run: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A prompt with `{names}` of the input and of earlier steps, and how it shall be run."""
+
+    name: str
+    prompt: str
+    options: RunOptions = field(default_factory=RunOptions)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names in the prompt, each once, in order."""
+        names = [name for _, name, _, _ in string.Formatter().parse(self.prompt) if name is not None]
+        return tuple(dict.fromkeys(names))
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """The prompt with values in place of names; a value is text and is never parsed again."""
+        parts = []
+        for literal, name, _, _ in string.Formatter().parse(self.prompt):
+            parts += [literal, values[name] if name is not None else ""]
+        return "".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowRun:
+    """What each step answered and what all of it cost."""
+
+    run_id: str
+    answers: Mapping[str, str]  # by step
+    runs: Mapping[str, Run]  # by step
+    cost_usd: Decimal
+
+    @property
+    def answer(self) -> str:
+        """The last step's."""
+        return list(self.answers.values())[-1]
+
+
+class Workflow:
+    """Steps that name each other in their prompts; what does not depend on each other runs side by side.
+
+    >>> workflow = Workflow("review", inputs=["text"])
+    >>> workflow.step("claims", "List the claims in: {text}").step("check", "Which of these are doubtful? {claims}")
+    """
+
+    def __init__(self, name: str, *, inputs: Sequence[str] = ("input",)) -> None:
+        self.name = name
+        self.inputs = tuple(inputs)
+        self.steps: dict[str, Step] = {}
+
+    def step(self, name: str, prompt: str, **options: Unpack[RunOptions]) -> Workflow:
+        """Adds a step; `budget_usd` among the options limits it. Raises InvalidInput for unknown or doubled names."""
+        if name in self.steps or name in self.inputs:
+            raise InvalidInput(f"Workflow {self.name!r} has {name!r} already.", field="name")
+        step = Step(name=name, prompt=prompt, options=options)
+        known = [*self.inputs, *self.steps]
+        for need in step.needs:
+            if need not in known:
+                raise InvalidInput(
+                    f"Step {name!r} needs {need!r}: neither input nor earlier step; known: {', '.join(known)}.",
+                    field="prompt",
+                )
+        self.steps[name] = step
+        return self
+
+
+def routed_node(
+    runner: Runner, prompt: str, *, key: str, **options: Unpack[RunOptions]
+) -> Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]:
+    """A node for one's own LangGraph graph: fills the prompt from the state, routes it, writes the answer to `key`."""
+    step = Step(name=key, prompt=prompt, options=options)
+
+    async def node(state: Mapping[str, Any]) -> dict[str, str]:
+        run = await runner.run(step.filled({name: str(state[name]) for name in step.needs}), **options)
+        return {key: run.answer}
+
+    return node
