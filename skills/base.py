@@ -27,6 +27,15 @@ class Skill:
     body: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SkillHit:
+    """One result of a search; `rank` counts from 1, `score` compares only within one search."""
+
+    name: str
+    rank: int
+    score: float
+
+
 class SkillLibrary(ABC):
     """Lists skills and calls them by name."""
 

@@ -1,0 +1,1 @@
+"""Skills that ship with Antroute: small, bounded functions, one file per noun."""

@@ -1,0 +1,47 @@
+"""Finds the git commit that a folder stands at, by reading git's files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_REFERENCE = re.compile(r"ref: (refs/[A-Za-z0-9._/-]{1,200})")
+MAX_BYTES = 4 * 1024 * 1024  # of a file of git that is read
+
+
+def commit_of(folder: Path) -> str | None:
+    """The commit of the checkout around `folder`; None where there is none or it is not told plainly."""
+    for parent in (folder.resolve(), *folder.resolve().parents):
+        git = parent / ".git"
+        if git.is_dir():
+            return _head_commit(git)
+    return None
+
+
+def _head_commit(git: Path) -> str | None:
+    head = _text(git / "HEAD")
+    reference = _REFERENCE.fullmatch(head)
+    if reference is None:
+        return head if _COMMIT.fullmatch(head) else None
+    name = reference.group(1)
+    if ".." in name:
+        return None
+    loose = _text(git / name)
+    if _COMMIT.fullmatch(loose):
+        return loose
+    for line in _text(git / "packed-refs").splitlines():
+        commit, _, packed_name = line.partition(" ")
+        if packed_name == name and _COMMIT.fullmatch(commit):
+            return commit
+    return None
+
+
+def _text(path: Path) -> str:
+    """The file's text, or nothing where it is missing, unreadable or suspiciously large."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            return ""
+        return path.read_text("utf-8", errors="replace").strip()
+    except OSError:
+        return ""
