@@ -31,27 +31,27 @@ class RefusedFolder:
 
 
 class MarkdownLibrary(SkillLibrary):
-    """Reads all folders below the roots once, when made; those it cannot offer stand in `refused`.
+    """Reads all folders below `folder` once, when made; those it cannot offer stand in `refused`.
 
     A skill's body is hostile text: calling the skill returns it between marks that it cannot forge, and the files
     beside it are listed, never opened.
     """
 
-    def __init__(self, *, roots: Sequence[str | Path], max_file_bytes: int = MAX_FILE_BYTES) -> None:
-        """Raises SkillError for a root that is no folder."""
+    def __init__(self, *, folder: str | Path, max_file_bytes: int = MAX_FILE_BYTES) -> None:
+        """Raises SkillError where there is no such folder."""
+        root = Path(folder)
+        if not root.is_dir():
+            raise SkillError(f"No folder {str(root)!r}; name one that holds folders with a {SKILL_FILE}.")
         self.max_file_bytes = max_file_bytes
         self._name_to_skill: dict[str, Skill] = {}
         self._name_to_resources: dict[str, tuple[str, ...]] = {}
         refused: list[RefusedFolder] = []
-        for root in map(Path, roots):
-            if not root.is_dir():
-                raise SkillError(f"No folder {str(root)!r}; name one that holds folders with a {SKILL_FILE}.")
-            commit = commit_of(root)
-            for folder in _skill_folders(root, refused):
-                try:
-                    self._add(folder, root.resolve(), commit)
-                except (SkillError, OSError) as exc:
-                    refused.append(RefusedFolder(folder=str(folder), reason=str(exc)))
+        commit = commit_of(root)
+        for skill_folder in _skill_folders(root, refused):
+            try:
+                self._add(skill_folder, root.resolve(), commit)
+            except (SkillError, OSError) as exc:
+                refused.append(RefusedFolder(folder=str(skill_folder), reason=str(exc)))
         self.refused = tuple(refused)
 
     async def skills(self) -> Sequence[Skill]:
