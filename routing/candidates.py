@@ -107,7 +107,7 @@ def all_masked_reason(options: Sequence[Option]) -> str:
 
 
 def _listed(words: Sequence[str] | frozenset[str]) -> str:
-    return ", ".join(repr(word) for word in sorted(words))
+    return ", ".join(repr(word) for word in sorted(words)) or "none"
 
 
 def _money(amount: Decimal) -> str:

@@ -8,7 +8,7 @@ from routing.base import Context, Policy, Vector
 from routing.policies.cells import Cells
 from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, share_of_best, with_floor
 
-DEFAULT_OPTIMISM = 0.5  # bonus of an arm never tried
+DEFAULT_OPTIMISM = 0.6  # bonus of an arm never tried; with less it settles on the arm that was lucky with its tasks
 EVERYTHING = {"everything": 1.0}  # the one task that all queries belong to
 
 

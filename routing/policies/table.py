@@ -8,7 +8,7 @@ from routing.base import Context, Policy, Vector
 from routing.policies.cells import Cells
 from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, share_of_best, with_floor
 
-DEFAULT_OPTIMISM = 0.5  # bonus of a cell never tried: the first tries are spread over all arms
+DEFAULT_OPTIMISM = 0.3  # bonus of a cell never tried: the first tries are spread over all arms
 
 
 class Table(Policy):
