@@ -20,7 +20,6 @@ from storage.errors import InvalidInput
 HEAD_CHARACTERS = 600  # what is read of a long text: most instructions stand first or last
 TAIL_CHARACTERS = 300
 LONG_CHARACTERS = 8_000  # a text of this length or more has the length signal 1
-NEAREST_EXAMPLES = 2
 TEMPERATURE = 0.04  # of the softmax; best likelihood on the held-out queries of the tests: 0.03 to 0.05
 
 SIGNALS = ("length", "digits", "math_marks", "code_marks", "question", "quotes", "lines")
@@ -73,7 +72,7 @@ class TaskCatalog:
 class TaskFeaturizer:
     """Context vector [1, w(q), signals]; w(q) = softmax(nearness to each task's examples / temperature).
 
-    Nearness is the mean of two cosines: to the task's centroid, and to its nearest examples. Examples are encoded once,
+    Nearness is the mean of two cosines: to the task's centroid, and to its nearest example. Examples are encoded once,
     on first use.
     """
 
@@ -84,7 +83,7 @@ class TaskFeaturizer:
         self._catalog = TaskCatalog.default() if catalog is None else catalog
         self._temperature = temperature
         self._lock = Lock()  # two first calls must not encode the examples twice
-        self._examples: list[NDArray[np.float32]] | None = None
+        self._examples: _EncodedExamples | None = None
         self.tasks = tuple(self._catalog.task_to_examples)
 
     @property
@@ -103,7 +102,8 @@ class TaskFeaturizer:
         """See `Featurizer.contexts`. Raises EncoderUnavailable."""
         if not texts:
             return []
-        nearness = self._nearness(self._encoder.encode([excerpt(text) for text in texts]))
+        vectors = self._encoder.encode([excerpt(text) for text in texts])
+        nearness = self._encoded_examples().nearness(vectors)
         mixtures = _softmax(nearness / self._temperature)
         return [self._context(text, mixture) for text, mixture in zip(texts, mixtures, strict=True)]
 
@@ -115,22 +115,31 @@ class TaskFeaturizer:
             encoder=self._encoder.name,
         )
 
-    def _nearness(self, vectors: NDArray[np.float32]) -> Vector:
-        columns = []
-        for examples in self._encoded_examples():
-            cosines = vectors @ examples.T
-            nearest = np.sort(cosines, axis=1)[:, -NEAREST_EXAMPLES:].mean(axis=1)
-            centroid = examples.mean(axis=0)
-            columns.append(0.5 * nearest + 0.5 * vectors @ (centroid / max(float(np.linalg.norm(centroid)), 1e-9)))
-        return np.stack(columns, axis=1).astype(np.float64)
-
-    def _encoded_examples(self) -> list[NDArray[np.float32]]:
+    def _encoded_examples(self) -> _EncodedExamples:
         with self._lock:
             if self._examples is None:
                 groups = list(self._catalog.task_to_examples.values())
                 vectors = self._encoder.encoder.encode([excerpt(text) for group in groups for text in group])
-                self._examples = np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])
+                self._examples = _EncodedExamples(vectors, [len(group) for group in groups])
             return self._examples
+
+
+class _EncodedExamples:
+    """The vectors of all tasks' examples, laid out so that nearness is two matrix products whatever the task count."""
+
+    def __init__(self, vectors: NDArray[np.float32], group_sizes: Sequence[int]) -> None:
+        groups = np.split(vectors, np.cumsum(group_sizes)[:-1])
+        centroids = np.stack([group.mean(axis=0) for group in groups])
+        self._centroids = centroids / np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), 1e-9)
+        self._vectors = vectors
+        self._first = np.cumsum([0, *group_sizes[:-1]])
+
+    def nearness(self, vectors: NDArray[np.float32]) -> Vector:
+        """Texts × tasks."""
+        cosines = vectors @ self._vectors.T
+        nearest = np.maximum.reduceat(cosines, self._first, axis=1)
+        near: Vector = (0.5 * nearest + 0.5 * vectors @ self._centroids.T).astype(np.float64)
+        return near
 
 
 def excerpt(text: str) -> str:

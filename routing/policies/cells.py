@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import fsum
 from typing import cast
 
 from storage.errors import InvalidInput
@@ -43,17 +44,18 @@ class Cells:
                 task_to_cell[task] = (count + weight, total + weight * reward)
 
     def estimate(self, arm: str, mixture: Mapping[str, float]) -> Estimate:
+        """Exactly rounded sums, so that a state or a mixture read back in another order gives the same bits."""
         task_to_cell = self._arm_to_task_to_cell.get(arm, {})
-        count = PRIOR_COUNT + sum(n for n, _ in task_to_cell.values())
-        overall = (PRIOR_COUNT * NEUTRAL_REWARD + sum(s for _, s in task_to_cell.values())) / count
-        mean, seen, own_variance, leaning = 0.0, 0.0, 0.0, 0.0
-        for task, weight in mixture.items():
-            n, s = task_to_cell.get(task, (0.0, 0.0))
-            mean += weight * (PRIOR_COUNT * overall + s) / (PRIOR_COUNT + n)
-            seen += weight * n
-            own_variance += weight * weight / (PRIOR_COUNT + n)
-            leaning += weight * PRIOR_COUNT / (PRIOR_COUNT + n)
-        return Estimate(overall_mean=overall, mean=mean, count=seen, variance=own_variance + leaning * leaning / count)
+        count = fsum([PRIOR_COUNT, *(n for n, _ in task_to_cell.values())])
+        overall = fsum([PRIOR_COUNT * NEUTRAL_REWARD, *(s for _, s in task_to_cell.values())]) / count
+        cells = [(weight, *task_to_cell.get(task, (0.0, 0.0))) for task, weight in mixture.items()]
+        leaning = fsum(w * PRIOR_COUNT / (PRIOR_COUNT + n) for w, n, _ in cells)  # weight of the arm's overall mean
+        return Estimate(
+            overall_mean=overall,
+            mean=fsum(w * (PRIOR_COUNT * overall + s) / (PRIOR_COUNT + n) for w, n, s in cells),
+            count=fsum(w * n for w, n, _ in cells),
+            variance=fsum(w * w / (PRIOR_COUNT + n) for w, n, _ in cells) + leaning * leaning / count,
+        )
 
     def state(self) -> dict[str, object]:
         return {

@@ -72,11 +72,13 @@ async def test_a_batch_has_an_upper_size() -> None:
 async def test_a_caller_that_gives_up_does_not_stop_the_others() -> None:
     encoder = GatedEncoder()
     batcher = a_batcher(encoder)
-    leaving = asyncio.create_task(batcher.context("leaving"))
+    first = asyncio.create_task(batcher.context("first"))
     await entered(encoder)
+    leaving, staying = (asyncio.create_task(batcher.context(text)) for text in ("leaving", "staying"))
+    await asyncio.sleep(0)  # one turn of the loop: both are in the same batch
     leaving.cancel()
-    staying = asyncio.create_task(batcher.context("staying"))
     encoder.may_go_on.set()
+    await first
     assert (await staying).task == "sums"
     with pytest.raises(asyncio.CancelledError):
         await leaving
