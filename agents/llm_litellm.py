@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
 from functools import cache
-from importlib import import_module
 from types import ModuleType
 from typing import Protocol
 
@@ -162,6 +161,7 @@ class _Response(Protocol):
 def _litellm() -> ModuleType:
     """The module, imported on first use. Its price list comes from the package, not from the network."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # read by litellm while it is imported, and nowhere else
-    litellm = import_module("litellm")
+    import litellm
+
     vars(litellm).update(telemetry=False, suppress_debug_info=True)
     return litellm

@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Protocol, TextIO
 
 PARENT_CHECK_SECONDS = 0.25
@@ -48,7 +47,8 @@ def _answers_to_parent() -> TextIO:
 
 def _serve(options: argparse.Namespace, *, api_key: str) -> _Server:
     """Loads the model; returns when it can answer."""
-    xllamacpp = import_module("xllamacpp")
+    import xllamacpp
+
     params = xllamacpp.CommonParams()
     params.model.path = options.model
     params.hostnames = ["127.0.0.1"]

@@ -1,0 +1,90 @@
+"""Calls the skills that the model names until it answers; needs no native tool calling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agents.base import Agent, TokenBound
+from agents.llm import LLM, CompletionRequest
+from agents.prompts import bound_of, cut_at_stop, instructed
+from agents.single_turn import plain_request
+from agents.tool_calls import FinalAnswer, SkillCall, read_move
+from agents.tool_prompt import (
+    CALL_BYTES,
+    OBSERVATION_BYTES,
+    RESULT_MESSAGE_BYTES,
+    call_message,
+    clipped,
+    error_message,
+    example_messages,
+    instructions,
+    result_message,
+    usage_of,
+    with_last_word,
+)
+from skills.base import Skill, SkillLibrary
+from skills.errors import SkillError
+from storage.records import Message, Query
+
+MAX_TURNS = 3  # calls to the model
+CALL_TOKENS = 96  # what a call may take, even where the answer may take less
+STOP = ("\nRESULT",)  # a small model likes to play the other side too
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Observation:
+    """What calling a skill gave."""
+
+    message: Message
+    result: str = ""  # empty: it failed, or there was nothing to say
+
+
+class ToolLoopAgent(Agent):
+    """Reason and act in turns (Yao et al. 2023, arXiv 2210.03629), with one line of text a turn."""
+
+    description = "Calls skills as tools, up to three turns, then answers."
+
+    async def run(self, query: Query, *, llm: LLM, skills: SkillLibrary) -> str:
+        offered = await skills.skills()
+        request, last_result = _request(query, offered), ""
+        for turns_left in reversed(range(MAX_TURNS)):
+            if turns_left == 0 and not last_result:  # no skill helped: the bare question is the better one
+                return (await llm.complete(plain_request(query))).text.strip()
+            move = read_move((await llm.complete(request)).text, offered)
+            if isinstance(move, FinalAnswer):
+                return cut_at_stop(move.text, query.generation.stop).strip() or last_result
+            observation = await _observe(move, skills, offered)
+            last_result = observation.result or last_result
+            shown = observation.message if turns_left > 1 else with_last_word(observation.message)
+            request = replace(request, messages=(*request.messages, call_message(move), shown))
+        return last_result
+
+    def bound(self, query: Query, skills: Sequence[Skill]) -> TokenBound:
+        longest_turns = (
+            Message(role="assistant", content="x" * CALL_BYTES),
+            Message(role="user", content="x" * RESULT_MESSAGE_BYTES),
+        )
+        request = _request(query, skills)
+        turns = [replace(request, messages=request.messages + longest_turns * turn) for turn in range(MAX_TURNS)]
+        return bound_of(turns)  # the plain question is shorter than the turn it stands in for
+
+
+async def _observe(call: SkillCall, skills: SkillLibrary, offered: Sequence[Skill]) -> _Observation:
+    if call.arguments is None:
+        usage = next(usage_of(skill) for skill in offered if skill.name == call.name)
+        error = f"the arguments are no JSON object. Write: CALL {call.name} {usage}"
+        return _Observation(message=error_message(error))
+    try:
+        result = await skills.call(call.name, call.arguments)
+    except SkillError as exc:
+        return _Observation(message=error_message(f"{exc} {exc.hint}"))
+    return _Observation(message=result_message(result), result=clipped(result, OBSERVATION_BYTES))
+
+
+def _request(query: Query, skills: Sequence[Skill]) -> CompletionRequest:
+    generation = query.generation
+    return CompletionRequest(
+        messages=instructed(query, instructions(skills), examples=example_messages(skills)),
+        generation=replace(generation, max_output_tokens=max(generation.max_output_tokens, CALL_TOKENS), stop=STOP),
+    )
