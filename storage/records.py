@@ -282,4 +282,7 @@ class AuditEvent:
     canonical: str
     leaf_hash: str
     chain_hash: str
-    position: int = 0  # place in the whole log, given by the store
+    candidate_id: str | None = None
+    policy: str | None = None
+    at: str = ""  # when, as `canonical` writes it
+    position: int = 0  # place in the whole log: 1, 2, 3, … without gaps, in the order of the commits

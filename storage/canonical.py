@@ -1,0 +1,301 @@
+"""Records to canonical JSON (RFC 8785) and back; what the audit log hashes and what a decision is read from.
+
+Money is written as a decimal string, a time as ISO-8601 UTC with microseconds, an integer beyond 2^53-1 as a
+string (JSON numbers are doubles). A lone surrogate is no character and has no UTF-8: in free text it becomes
+U+FFFD. Ids and other index columns may hold neither lone surrogates nor NUL: they are refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from numbers import Integral, Real
+from typing import Any, cast
+
+import orjson
+
+from storage.errors import InvalidInput, LogCorrupt
+from storage.records import Assessment, Decision, Outcome, Reward, Span, TokenUsage
+
+LARGEST_EXACT_INTEGER = 2**53 - 1
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+REFUSED_IN_IDS = re.compile("[\x00\ud800-\udfff]")
+
+Plain = dict[str, Any]  # what a JSON object is once parsed
+Encoder = Callable[[Any, str], Any]  # value and the name of its field, to JSON's types
+
+# Kind of event to the fields of its record that stand in the columns
+# (subject_id, decision_id, run_id, tenant, candidate_id, policy, at); None: the column is empty.
+COLUMNS: dict[str, tuple[str | None, ...]] = {
+    "decision": ("id", "id", "run_id", "tenant", "candidate_id", "policy", "decided_at"),
+    "outcome": ("id", "decision_id", "run_id", None, None, None, "happened_at"),
+    "reward": ("id", "decision_id", "run_id", None, None, None, "rewarded_at"),
+    "hold_forfeited": ("id", None, None, None, None, None, "forfeited_at"),
+    "payload_erased": ("id", None, None, None, None, None, "erased_at"),
+    "writer_opened": ("id", None, None, None, None, None, "opened_at"),
+}
+KIND_OF: dict[type, str] = {Decision: "decision", Outcome: "outcome", Reward: "reward"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """An event that no chain holds yet."""
+
+    kind: str
+    subject_id: str
+    decision_id: str | None
+    run_id: str | None
+    tenant: str | None
+    candidate_id: str | None
+    policy: str | None
+    at: str
+    canonical: str
+
+
+def iso(moment: datetime, *, field: str = "time") -> str:
+    """`2026-11-22T10:00:00.000000Z`; raises InvalidInput for a time without a zone."""
+    if moment.tzinfo is None:
+        raise InvalidInput(f"{field} {moment!r} has no time zone; give an aware time, best in UTC.", field=field)
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def moment_of(text: str) -> datetime:
+    """The time that `iso` wrote; raises LogCorrupt when it is none."""
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError) as exc:
+        raise LogCorrupt(f"{text!r} is no time.") from exc
+
+
+def checked_id(value: str, field: str) -> str:
+    """The id unchanged; raises InvalidInput for one that no database can hold."""
+    if REFUSED_IN_IDS.search(value):
+        raise InvalidInput(f"{field} {value!r} holds a NUL or a lone surrogate; use plain characters.", field=field)
+    return value
+
+
+def canonical_json(value: Plain) -> str:
+    """RFC 8785 JSON of a mapping; raises InvalidInput where a value has no JSON form.
+
+    orjson does the work where it agrees with RFC 8785; a number or key order on which the two differ goes
+    through the reference encoder.
+    """
+    plain = _plain(value, "")
+    if _has_only_ascii_keys(plain):
+        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
+    import rfc8785  # seldom needed: keys beyond ASCII, whose order UTF-8 and UTF-16 may see differently
+
+    return rfc8785.dumps(orjson.loads(orjson.dumps(plain))).decode()
+
+
+def entry_of(record: Decision | Outcome | Reward) -> Entry:
+    """The event that holds this record."""
+    return entry_from(KIND_OF[type(record)], {name: getattr(record, name) for name in _names(type(record))})
+
+
+def entry_from(kind: str, values: Plain) -> Entry:
+    """The event of this kind over these values; raises InvalidInput when they cannot be written."""
+    columns = [_column(values[name], name) if name else None for name in COLUMNS[kind]]
+    subject_id, decision_id, run_id, tenant, candidate_id, policy, at = columns
+    return Entry(
+        kind=kind,
+        subject_id=subject_id or "",
+        decision_id=decision_id,
+        run_id=run_id,
+        tenant=tenant,
+        candidate_id=candidate_id,
+        policy=policy,
+        at=at or "",
+        canonical=canonical_json({"kind": kind, **values}),
+    )
+
+
+def parsed(canonical: str) -> Plain:
+    """The JSON object in the text; raises LogCorrupt when there is none."""
+    try:
+        value = orjson.loads(canonical)
+    except (orjson.JSONDecodeError, TypeError) as exc:
+        raise LogCorrupt(f"The stored text is no JSON: {exc}.") from exc
+    if not isinstance(value, dict):
+        raise LogCorrupt("The stored text is JSON, but no object.")
+    return value
+
+
+def decision_from(canonical: str) -> Decision:
+    """The decision that `entry_of` wrote, equal in every field."""
+    plain = _without_kind(canonical)
+    plain["task_mixture"] = _floats(plain["task_mixture"])
+    plain["context"] = tuple(map(float, plain["context"]))
+    plain["assessments"] = tuple(_assessment(each) for each in plain["assessments"])
+    plain["propensity"] = float(plain["propensity"])
+    plain["rng_seed"] = int(plain["rng_seed"])
+    plain["rng_counter"] = int(plain["rng_counter"])
+    plain["budget_before_usd"] = Decimal(plain["budget_before_usd"])
+    plain["budget_reserved_usd"] = Decimal(plain["budget_reserved_usd"])
+    plain["decided_at"] = moment_of(plain["decided_at"])
+    return Decision(**plain)
+
+
+def outcome_from(canonical: str) -> Outcome:
+    plain = _without_kind(canonical)
+    plain["quality"] = None if plain["quality"] is None else float(plain["quality"])
+    plain["usage"] = TokenUsage(**{name: int(count) for name, count in plain["usage"].items()})
+    plain["cost_usd"] = Decimal(plain["cost_usd"])
+    plain["latency_seconds"] = float(plain["latency_seconds"])
+    plain["happened_at"] = moment_of(plain["happened_at"])
+    return Outcome(**plain)
+
+
+def reward_from(canonical: str) -> Reward:
+    plain = _without_kind(canonical)
+    plain["value"] = float(plain["value"])
+    plain["rewarded_at"] = moment_of(plain["rewarded_at"])
+    return Reward(**plain)
+
+
+def span_text(span: Span) -> str:
+    """The span as JSON: spans are kept beside the log, in the same form."""
+    return canonical_json(_plain(span, "span"))
+
+
+def span_from(text: str) -> Span:
+    plain = parsed(text)
+    plain["started_at"] = moment_of(plain["started_at"])
+    plain["seconds"] = float(plain["seconds"])
+    return Span(**plain)
+
+
+def _without_kind(canonical: str) -> Plain:
+    plain = parsed(canonical)
+    plain.pop("kind", None)
+    return plain
+
+
+def _assessment(plain: Plain) -> Assessment:
+    plain["probability"] = float(plain["probability"])
+    plain["score"] = float(plain["score"])
+    plain["contributions"] = _floats(plain["contributions"])
+    plain["worst_case_usd"] = Decimal(plain["worst_case_usd"])
+    return Assessment(**plain)
+
+
+def _floats(plain: Plain) -> dict[str, float]:
+    return {name: float(number) for name, number in plain.items()}
+
+
+def _column(value: object, field: str) -> str | None:
+    if value is None:
+        return None
+    return iso(value, field=field) if isinstance(value, datetime) else checked_id(str(value), field)
+
+
+@cache
+def _names(cls: Hashable) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(cast("type[Decision]", cls)))
+
+
+def _has_only_ascii_keys(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(key.isascii() for key in value) and all(map(_has_only_ascii_keys, value.values()))
+    if isinstance(value, list):
+        return all(map(_has_only_ascii_keys, value))
+    return True
+
+
+def _plain(value: Any, field: str) -> Any:
+    """The value in JSON's types, each number in a form that orjson writes as RFC 8785 does."""
+    encode = TYPE_TO_ENCODER.get(type(value)) or _encoder_of(value, field)
+    return encode(value, field)
+
+
+def _encoder_of(value: Any, field: str) -> Encoder:
+    if is_dataclass(value):
+        return _plain_record
+    for kind, encode in BASE_TO_ENCODER.items():
+        if isinstance(value, kind):
+            return encode
+    raise InvalidInput(f"{field or 'value'} {value!r} has no JSON form; give text, numbers or records.", field=field)
+
+
+def _same(value: Any, field: str) -> Any:
+    return value
+
+
+def _plain_text(value: str, field: str) -> str:
+    return str(value) if value.isascii() else LONE_SURROGATE.sub("\ufffd", value)
+
+
+def _plain_integer(value: Any, field: str) -> int | str:
+    number = int(value)
+    return number if abs(number) <= LARGEST_EXACT_INTEGER else str(number)
+
+
+def _plain_list(value: Any, field: str) -> list[Any]:
+    return [_plain(each, field) for each in value]
+
+
+def _plain_record(value: Any, field: str) -> Plain:
+    return {name: _plain(getattr(value, name), name) for name in _names(type(value))}
+
+
+def _plain_money(value: Decimal, field: str) -> str:
+    if not value.is_finite():
+        raise InvalidInput(f"{field or 'amount'} {value!r} is no amount of money; give a finite one.", field=field)
+    return format(value, "f")
+
+
+def _plain_time(value: datetime, field: str) -> str:
+    return iso(value, field=field)
+
+
+def _plain_mapping(value: Mapping[Any, Any], field: str) -> Plain:
+    result = {}
+    for key, each in value.items():
+        if not isinstance(key, str):
+            raise InvalidInput(f"{field or 'mapping'} has the key {key!r}; keys must be text.", field=field)
+        result[_plain(key, field)] = _plain(each, field or key)
+    return result
+
+
+def _number(value: Any, field: str) -> int | float | orjson.Fragment:
+    value = float(value)
+    if not math.isfinite(value):
+        raise InvalidInput(f"{field or 'number'} is {value!r}; give a finite number.", field=field)
+    magnitude = abs(value)
+    if magnitude <= LARGEST_EXACT_INTEGER and value.is_integer():
+        return int(value)
+    if 1e-4 <= magnitude < 1e15:
+        return value
+    import rfc8785  # very small and very large numbers: the two write exponents differently
+
+    return orjson.Fragment(rfc8785.dumps(value))
+
+
+TYPE_TO_ENCODER: dict[type, Encoder] = {
+    str: _plain_text,
+    float: _number,
+    type(None): _same,
+    bool: _same,
+    int: _plain_integer,
+    dict: _plain_mapping,
+    tuple: _plain_list,
+    list: _plain_list,
+    Decimal: _plain_money,
+    datetime: _plain_time,
+}
+# For subclasses and kin (a NumPy float is Real): the first that fits.
+BASE_TO_ENCODER: dict[type, Encoder] = {
+    str: _plain_text,
+    Decimal: _plain_money,
+    datetime: _plain_time,
+    Mapping: _plain_mapping,
+    Integral: _plain_integer,
+    Real: _number,
+    tuple: _plain_list,
+    list: _plain_list,
+}

@@ -1,0 +1,261 @@
+"""Stores in plain dictionaries: the double for tests, with every promise of the databases but durability.
+
+No method awaits between its check and its change, so callers on one event loop never race.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from storage.canonical import Entry, checked_id, decision_from, iso, outcome_from, reward_from, span_from
+from storage.chain import erasure, forfeiture, head_of, linked, opening
+from storage.errors import RecordNotFound, StorageUnavailable
+from storage.money import checked_account, checked_usd, ensure_affordable
+from storage.records import AuditEvent, BudgetAccount, Decision, Hold, Outcome, Payload, Reward, Span, new_id, utc_now
+from storage.stores import DecisionFilter, Item, RewardedDecision, StoredDecision, Stores
+from storage.writing import StagedSpan, already_written, ensure_decisions, ensure_payloads, staged
+
+URL = "memory:"
+
+
+@dataclass
+class MemoryLog:
+    """Everything that is remembered, each table by id."""
+
+    writer: str
+    events: list[AuditEvent] = field(default_factory=list)
+    entries: dict[tuple[str, str], AuditEvent] = field(default_factory=dict)
+    payloads: dict[str, Payload] = field(default_factory=dict)
+    spans: dict[str, StagedSpan] = field(default_factory=dict)
+    accounts: dict[str, BudgetAccount] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    settled_holds: set[str] = field(default_factory=set)
+    is_closed: bool = False
+
+    def append(self, entry: Entry) -> None:
+        if not self.events:
+            self._link(opening(self.writer, (), at=utc_now()))
+        self._link(entry)
+
+    def of_kind(self, kind: str, *, decision_id: str | None = None) -> list[AuditEvent]:
+        """Events of this kind in log order; of one decision, if it is named."""
+        return [event for event in self.events if event.kind == kind and decision_id in (None, event.decision_id)]
+
+    def ensure_open(self) -> None:
+        if self.is_closed:
+            raise StorageUnavailable(f"The store {URL!r} is closed; open it again.")
+
+    def _link(self, entry: Entry) -> None:
+        head = head_of(self.events[-1]) if self.events else None
+        event = linked(entry, writer=self.writer, head=head, position=len(self.events) + 1)
+        self.events.append(event)
+        self.entries[event.kind, event.subject_id] = event
+
+
+@dataclass(frozen=True)
+class MemoryStore:
+    """What every store below stands on."""
+
+    log: MemoryLog
+
+
+class MemoryJournal(MemoryStore):
+    async def write(self, *items: Item) -> None:
+        self.log.ensure_open()
+        write = staged(items)
+        known = self.log.payloads
+        ensure_decisions(write.needed_decisions, [each for each in write.needed_decisions if self._has_decision(each)])
+        ensure_payloads(write, {each: known[each].digest for each in write.needed_payloads if each in known})
+        new_entries = [entry for key, entry in write.entries.items() if not self._has_entry(key, entry)]
+        for payload_id, payload in write.payloads.items():
+            if self.log.payloads.get(payload_id, payload) != payload:
+                raise already_written(payload_id)
+        for span_id, span in write.spans.items():
+            if self.log.spans.get(span_id, span) != span:
+                raise already_written(span_id)
+        self.log.payloads.update(write.payloads)
+        self.log.spans.update(write.spans)
+        for entry in new_entries:
+            self.log.append(entry)
+
+    async def flush(self) -> None:
+        self.log.ensure_open()
+
+    def _has_decision(self, decision_id: str) -> bool:
+        return ("decision", decision_id) in self.log.entries
+
+    def _has_entry(self, key: tuple[str, str], entry: Entry) -> bool:
+        known = self.log.entries.get(key)
+        if known is not None and known.canonical != entry.canonical:
+            raise already_written(entry.subject_id)
+        return known is not None
+
+
+class MemoryDecisionStore(MemoryStore):
+    async def get(self, decision_id: str) -> Decision:
+        event = self.log.entries.get(("decision", checked_id(decision_id, "decision_id")))
+        if event is None:
+            raise RecordNotFound(f"No decision {decision_id!r}.")
+        return decision_from(event.canonical)
+
+    async def find(self, wanted: DecisionFilter) -> list[StoredDecision]:
+        since = "" if wanted.since is None else iso(wanted.since, field="since")
+        found = [
+            event
+            for event in reversed(self.log.of_kind("decision"))
+            if wanted.tenant in (None, event.tenant)
+            and wanted.run_id in (None, event.run_id)
+            and wanted.candidate_id in (None, event.candidate_id)
+            and wanted.policy in (None, event.policy)
+            and event.at >= since
+            and (wanted.before_position is None or event.position < wanted.before_position)
+        ]
+        return [
+            StoredDecision(position=event.position, decision=decision_from(event.canonical))
+            for event in found[: max(wanted.limit, 0)]
+        ]
+
+    async def outcomes_of(self, decision_id: str) -> list[Outcome]:
+        events = self.log.of_kind("outcome", decision_id=checked_id(decision_id, "decision_id"))
+        return [outcome_from(event.canonical) for event in events]
+
+    async def rewards_of(self, decision_id: str) -> list[Reward]:
+        events = self.log.of_kind("reward", decision_id=checked_id(decision_id, "decision_id"))
+        return [reward_from(event.canonical) for event in events]
+
+    async def rewarded(self, *, limit: int) -> list[RewardedDecision]:
+        latest: dict[str, AuditEvent] = {}
+        for event in reversed(self.log.of_kind("reward")):
+            if len(latest) >= limit:
+                break
+            latest.setdefault(event.decision_id or "", event)
+        return [
+            RewardedDecision(decision=await self.get(decision_id), reward=reward_from(event.canonical))
+            for decision_id, event in reversed(latest.items())
+        ]
+
+
+class MemoryTraceStore(MemoryStore):
+    async def spans_of(self, run_id: str) -> list[Span]:
+        checked_id(run_id, "run_id")
+        found = [span for span in self.log.spans.values() if span.run_id == run_id]
+        return [span_from(span.text) for span in sorted(found, key=lambda span: span.started_at)]
+
+
+class MemoryPayloadStore(MemoryStore):
+    async def get(self, payload_id: str) -> Payload:
+        payload = self.log.payloads.get(checked_id(payload_id, "payload_id"))
+        if payload is None:
+            raise RecordNotFound(f"No payload {payload_id!r}.")
+        return payload
+
+    async def erase(self, payload_id: str) -> Payload:
+        self.log.ensure_open()
+        payload = await self.get(payload_id)
+        if payload.erased_at is not None:
+            return payload
+        erased = replace(payload, text=None, salt=None, erased_at=utc_now())
+        self.log.append(erasure(payload_id, digest=payload.digest, at=erased.erased_at or utc_now()))
+        self.log.payloads[payload_id] = erased
+        return erased
+
+
+class MemoryBudgetStore(MemoryStore):
+    async def open(self, account: BudgetAccount) -> BudgetAccount:
+        self.log.ensure_open()
+        checked_id(account.id, "account_id")
+        opened = checked_account(account, self.log.accounts.get(account.id))
+        if opened.parent_id is not None:
+            await self.get(opened.parent_id)
+        self.log.accounts[account.id] = opened
+        return opened
+
+    async def get(self, account_id: str) -> BudgetAccount:
+        account = self.log.accounts.get(checked_id(account_id, "account_id"))
+        if account is None:
+            raise RecordNotFound(f"No budget account {account_id!r}; open it first.")
+        return account
+
+    async def accounts(self) -> list[BudgetAccount]:
+        return sorted(self.log.accounts.values(), key=lambda account: account.id)
+
+    async def hold(self, account_id: str, amount_usd: Decimal, *, seconds: float) -> Hold:
+        self.log.ensure_open()
+        amount_usd = checked_usd(amount_usd, "amount_usd")
+        await self.get(account_id)
+        line = self._line(account_id)
+        for account in line:
+            ensure_affordable(account, amount_usd)
+        hold = Hold(account_id=account_id, amount_usd=amount_usd, expires_at=utc_now() + timedelta(seconds=seconds))
+        self._change(line, held_usd=amount_usd, spent_usd=Decimal(0))
+        self.log.holds[hold.id] = hold
+        return hold
+
+    async def settle(self, hold_id: str, actual_usd: Decimal) -> None:
+        self.log.ensure_open()
+        actual_usd = checked_usd(actual_usd, "actual_usd")
+        hold = self.log.holds.get(checked_id(hold_id, "hold_id"))
+        if hold is None:
+            raise RecordNotFound(f"No hold {hold_id!r}.")
+        if hold_id not in self.log.settled_holds:
+            self._settle(hold, actual_usd)
+
+    async def reap(self, now: datetime) -> list[Hold]:
+        self.log.ensure_open()
+        iso(now, field="now")
+        unsettled = (hold for hold in self.log.holds.values() if hold.id not in self.log.settled_holds)
+        expired = sorted((hold for hold in unsettled if hold.expires_at <= now), key=lambda hold: hold.expires_at)
+        for hold in expired:
+            self._settle(hold, hold.amount_usd)
+            self.log.append(forfeiture(hold, at=now))
+        return expired
+
+    def _line(self, account_id: str) -> list[BudgetAccount]:
+        """The account and its ancestors, root first."""
+        line: list[BudgetAccount] = []
+        current: str | None = account_id
+        while current is not None:
+            line.insert(0, self.log.accounts[current])
+            current = line[0].parent_id
+        return line
+
+    def _settle(self, hold: Hold, actual_usd: Decimal) -> None:
+        self._change(self._line(hold.account_id), held_usd=-hold.amount_usd, spent_usd=actual_usd)
+        self.log.settled_holds.add(hold.id)
+
+    def _change(self, line: Sequence[BudgetAccount], *, held_usd: Decimal, spent_usd: Decimal) -> None:
+        for account in line:
+            held, spent = account.held_usd + held_usd, account.spent_usd + spent_usd
+            self.log.accounts[account.id] = replace(account, held_usd=held, spent_usd=spent)
+
+
+class MemoryAuditLog(MemoryStore):
+    async def events(self, *, after_position: int = 0, limit: int = 1000) -> list[AuditEvent]:
+        start = max(after_position, 0)  # an event's index is its position less one
+        return self.log.events[start : start + max(limit, 0)]
+
+    async def payloads(self, payload_ids: Sequence[str]) -> dict[str, Payload]:
+        known = self.log.payloads
+        return {payload_id: known[payload_id] for payload_id in payload_ids if payload_id in known}
+
+
+async def open_memory(url: str, *, mode: str = "sync", writer: str | None = None) -> Stores:
+    """A fresh, empty set of stores; both modes answer at once."""
+    log = MemoryLog(writer=checked_id(writer or new_id("writer"), "writer"))
+
+    async def close() -> None:
+        log.is_closed = True
+
+    return Stores(
+        url=URL,
+        journal=MemoryJournal(log),
+        decisions=MemoryDecisionStore(log),
+        traces=MemoryTraceStore(log),
+        payloads=MemoryPayloadStore(log),
+        budgets=MemoryBudgetStore(log),
+        audit=MemoryAuditLog(log),
+        close=close,
+    )

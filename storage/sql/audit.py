@@ -1,0 +1,58 @@
+"""The log and the payloads exactly as their rows stand, however they came to stand so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, select
+
+from storage.records import AuditEvent, Payload
+from storage.sql.payloads import SOME, payload_from
+from storage.sql.store import SqlStore
+from storage.sql.tables import audit_events
+
+events = audit_events.c
+IDS_A_QUERY = 900  # fewer than any database's limit on parameters
+FIELDS = (
+    "writer",
+    "seq",
+    "kind",
+    "subject_id",
+    "decision_id",
+    "run_id",
+    "tenant",
+    "canonical",
+    "leaf_hash",
+    "chain_hash",
+    "candidate_id",
+    "policy",
+    "at",
+    "position",
+)
+PAGE = (
+    select(*(events[name] for name in FIELDS))
+    .where(events.position > bindparam("after"))
+    .order_by(events.position)
+    .limit(bindparam("count"))
+)
+
+
+class SqlAuditLog(SqlStore):
+    async def events(self, *, after_position: int = 0, limit: int = 1000) -> list[AuditEvent]:
+        values = {"after": after_position, "count": max(limit, 0)}
+        return await self.read(lambda connection: _events(connection, values))
+
+    async def payloads(self, payload_ids: Sequence[str]) -> dict[str, Payload]:
+        return await self.read(lambda connection: _payloads(connection, payload_ids))
+
+
+def _events(connection: Connection, values: dict[str, int]) -> list[AuditEvent]:
+    return [AuditEvent(**dict(zip(FIELDS, row, strict=True))) for row in connection.execute(PAGE, values)]
+
+
+def _payloads(connection: Connection, payload_ids: Sequence[str]) -> dict[str, Payload]:
+    found: dict[str, Payload] = {}
+    for start in range(0, len(payload_ids), IDS_A_QUERY):
+        ids = list(payload_ids[start : start + IDS_A_QUERY])
+        found |= {row.id: payload_from(row) for row in connection.execute(SOME, {"ids": ids})}
+    return found

@@ -1,0 +1,95 @@
+"""Decisions, outcomes and rewards as they are read back from the audit log, their only home."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Select, bindparam, select
+
+from storage.canonical import checked_id, decision_from, iso, outcome_from, reward_from
+from storage.errors import RecordNotFound
+from storage.records import Decision, Outcome, Reward
+from storage.sql.store import SqlStore
+from storage.sql.tables import audit_events
+from storage.stores import DecisionFilter, RewardedDecision, StoredDecision
+
+REWARDS_A_PAGE = 500
+
+events = audit_events.c
+ONE_DECISION = select(events.canonical).where(events.kind == "decision", events.subject_id == bindparam("id"))
+SOME_DECISIONS = select(events.subject_id, events.canonical).where(
+    events.kind == "decision", events.subject_id.in_(bindparam("ids", expanding=True))
+)
+OF_DECISION = (
+    select(events.canonical)
+    .where(events.decision_id == bindparam("id"), events.kind == bindparam("kind"))
+    .order_by(events.position)
+)
+REWARDS = (
+    select(events.position, events.decision_id, events.canonical)
+    .where(events.kind == "reward", events.position < bindparam("before"))
+    .order_by(events.position.desc())
+    .limit(REWARDS_A_PAGE)
+)
+AFTER_EVERYTHING = 2**63 - 1
+
+
+class SqlDecisionStore(SqlStore):
+    async def get(self, decision_id: str) -> Decision:
+        checked_id(decision_id, "decision_id")
+        text = await self.read(lambda connection: connection.execute(ONE_DECISION, {"id": decision_id}).scalar())
+        if text is None:
+            raise RecordNotFound(f"No decision {decision_id!r}.")
+        return decision_from(text)
+
+    async def find(self, wanted: DecisionFilter) -> list[StoredDecision]:
+        query = _page(wanted)
+        rows = await self.read(lambda connection: connection.execute(query).all())
+        return [StoredDecision(position=row.position, decision=decision_from(row.canonical)) for row in rows]
+
+    async def outcomes_of(self, decision_id: str) -> list[Outcome]:
+        return [outcome_from(text) for text in await self._of_decision(decision_id, "outcome")]
+
+    async def rewards_of(self, decision_id: str) -> list[Reward]:
+        return [reward_from(text) for text in await self._of_decision(decision_id, "reward")]
+
+    async def rewarded(self, *, limit: int) -> list[RewardedDecision]:
+        return await self.read(lambda connection: _rewarded(connection, limit))
+
+    async def _of_decision(self, decision_id: str, kind: str) -> list[str]:
+        values = {"id": checked_id(decision_id, "decision_id"), "kind": kind}
+        return await self.read(lambda connection: list(connection.execute(OF_DECISION, values).scalars()))
+
+
+def _page(wanted: DecisionFilter) -> Select[tuple[int, str]]:
+    query = select(events.position, events.canonical).where(events.kind == "decision")
+    for name in ("tenant", "run_id", "candidate_id", "policy"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(events[name] == checked_id(value, name))
+    if wanted.since is not None:
+        query = query.where(events.at >= iso(wanted.since, field="since"))
+    if wanted.before_position is not None:
+        query = query.where(events.position < wanted.before_position)
+    return query.order_by(events.position.desc()).limit(max(wanted.limit, 0))
+
+
+def _rewarded(connection: Connection, limit: int) -> list[RewardedDecision]:
+    """Walks the rewards back from the newest, a page at a time, until enough decisions are seen."""
+    latest: dict[str, str] = {}
+    before = AFTER_EVERYTHING
+    while len(latest) < limit:
+        rows = connection.execute(REWARDS, {"before": before}).all()
+        for row in rows:
+            if len(latest) < limit:
+                latest.setdefault(row.decision_id, row.canonical)
+        if len(rows) < REWARDS_A_PAGE:
+            break
+        before = rows[-1].position
+    ids = list(latest)
+    decisions: dict[str, str] = {}
+    for start in range(0, len(ids), REWARDS_A_PAGE):
+        found = connection.execute(SOME_DECISIONS, {"ids": ids[start : start + REWARDS_A_PAGE]})
+        decisions |= {row.subject_id: row.canonical for row in found}
+    return [
+        RewardedDecision(decision=decision_from(decisions[each]), reward=reward_from(latest[each]))
+        for each in reversed(ids)
+    ]

@@ -1,0 +1,53 @@
+"""Everything durable goes in here: checked at the caller, committed by the writer thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.sql.batch import Batch
+from storage.sql.lookups import known_decisions, known_digests
+from storage.sql.store import SqlStore
+from storage.stores import Item
+from storage.writing import Write, ensure_decisions, ensure_payloads, staged
+
+
+@dataclass(frozen=True)
+class SqlJournal(SqlStore):
+    """`is_grouped`: a write returns once it is queued."""
+
+    is_grouped: bool = False
+
+    async def write(self, *items: Item) -> None:
+        write = staged(items)
+        if not write.size:
+            return
+
+        def apply(batch: Batch) -> None:
+            batch.write(write)
+
+        if not self.is_grouped:
+            await self.writer.run(apply, size=write.size)
+            return
+        await self._ensure_known(write)
+        known = self.writer.known
+        await self.writer.enqueue(apply, size=write.size, on_refused=lambda: known.forget(write))
+        known.add(write.decision_ids, {payload.id: payload.digest for payload in write.payloads.values()})
+
+    async def flush(self) -> None:
+        await self.writer.flush()
+
+    async def _ensure_known(self, write: Write) -> None:
+        """Refuses now what nobody could be told later: a queued write has no caller any more."""
+        known = self.writer.known
+        decisions = [each for each in write.needed_decisions if each not in known.decisions]
+        if decisions:
+            found = await self.database.read(lambda connection: known_decisions(connection, decisions))
+            ensure_decisions(decisions, found)
+            known.add(found, {})
+        digests = {each: known.digests[each] for each in write.needed_payloads if each in known.digests}
+        missing = [each for each in write.needed_payloads if each not in digests]
+        if missing:
+            stored = await self.database.read(lambda connection: known_digests(connection, missing))
+            known.add((), stored)
+            digests |= stored
+        ensure_payloads(write, digests)

@@ -1,0 +1,100 @@
+"""The tables, as the newest migration leaves them; no engine and no query."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import UniqueConstraint as Unique
+
+HEAD_REVISION = "0001"  # a test compares it with the migrations
+
+# SQLite's row id must be declared INTEGER; PostgreSQL's is eight bytes by name.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData()
+
+# Append-only by trigger. Decisions, outcomes and rewards live here alone. `position` is dense and in commit order.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("position", RowId, primary_key=True, autoincrement=False),
+    Column("writer", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("decision_id", Text),
+    Column("run_id", Text),
+    Column("tenant", Text),
+    Column("candidate_id", Text),
+    Column("policy", Text),
+    Column("at", Text, nullable=False),  # ISO-8601 UTC of one length: sorts as time
+    Column("canonical", Text, nullable=False),
+    Column("leaf_hash", Text, nullable=False),
+    Column("chain_hash", Text, nullable=False),
+    Unique("writer", "seq", name="audit_events_writer_seq"),
+    Unique("subject_id", "kind", name="audit_events_subject"),
+)
+
+# Text as bytes: any Python text fits, NUL and lone surrogates included.
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("text", LargeBinary),
+    Column("salt", Text),
+    Column("digest", Text, nullable=False),
+    Column("erased_at", Text),
+)
+
+# Insert-only by trigger.
+spans = Table(
+    "spans",
+    metadata,
+    Column("row", RowId, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("run_id", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Index("spans_run", "run_id", "started_at"),
+)
+
+# Money in whole nano-dollars.
+budget_accounts = Table(
+    "budget_accounts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("parent_id", Text, ForeignKey("budget_accounts.id")),
+    Column("limit_nano", BigInteger),
+    Column("spent_nano", BigInteger, nullable=False),
+    Column("held_nano", BigInteger, nullable=False),
+)
+
+budget_holds = Table(
+    "budget_holds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account_id", Text, ForeignKey("budget_accounts.id"), nullable=False),
+    Column("amount_nano", BigInteger, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("charged_nano", BigInteger),  # empty while the money is held
+)
+
+
+def _filled(name: str, column: Column[str]) -> Index:
+    """An index over the rows where the column is filled, in log order: for paging newest first."""
+    condition = column.is_not(None)
+    position = audit_events.c.position
+    return Index(name, column, position, sqlite_where=condition, postgresql_where=condition)
+
+
+_filled("audit_events_decision", audit_events.c.decision_id)
+_filled("audit_events_run", audit_events.c.run_id)
+_filled("audit_events_tenant", audit_events.c.tenant)
+_filled("audit_events_candidate", audit_events.c.candidate_id)
+_filled("audit_events_policy", audit_events.c.policy)
+Index("audit_events_kind", audit_events.c.kind, audit_events.c.position)
+Index(
+    "budget_holds_open",
+    budget_holds.c.expires_at,
+    sqlite_where=budget_holds.c.charged_nano.is_(None),
+    postgresql_where=budget_holds.c.charged_nano.is_(None),
+)
