@@ -1,0 +1,1 @@
+"""The demo: real questions over real local models."""
