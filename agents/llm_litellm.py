@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import AsyncGenerator, Mapping
 from functools import cache
 from types import ModuleType
@@ -163,5 +164,7 @@ def _litellm() -> ModuleType:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # read by litellm while it is imported, and nowhere else
     import litellm
 
+    # pydantic's remark on a type of litellm's own: nothing that its users could act on
+    warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
     vars(litellm).update(telemetry=False, suppress_debug_info=True)
     return litellm

