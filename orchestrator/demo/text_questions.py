@@ -27,7 +27,7 @@ def fact_question(dice: Dice) -> Draft:
 
 
 def string_question(dice: Dice) -> Draft:
-    return dice.pick((_reversed, _letter_count, _nth_word, _upper, _sorted_letters, _last_letters))(dice)
+    return dice.pick((_reversed, _letter_count, _nth_word, _upper, _sorted_letters, _nth_letter))(dice)
 
 
 def _reversed(dice: Dice) -> Draft:
@@ -92,10 +92,9 @@ def _sorted_letters(dice: Dice) -> Draft:
     return Draft(subject=f"sort {word}", text=text.format(word), checker=exactly("".join(sorted(word))))
 
 
-def _last_letters(dice: Dice) -> Draft:
+def _nth_letter(dice: Dice) -> Draft:
     word = dice.pick(WORDS)
-    place = dice.pick((0, -1))
-    which = "first" if place == 0 else "last"
+    place, which = dice.pick(((1, "second"), (2, "third"), (-1, "last")))
     text = dice.pick(('What is the {} letter of "{}"? Letter only.', 'Give the {} letter in "{}". Just the letter.'))
     return Draft(subject=f"{which} letter {word}", text=text.format(which, word), checker=exactly(word[place]))
 
