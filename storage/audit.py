@@ -86,11 +86,11 @@ async def verify(stores: Stores, *, on_progress: Callable[[int], None] | None = 
     bad: BadEvent | None = None
     after = BEFORE_EVERYTHING
     while bad is None:
-        events = await stores.audit.events(after_position=after, limit=BATCH_EVENTS)
-        if not events:
+        events, damage = await _read(stores.audit, after)
+        if not events and damage is None:
             break
-        after = events[-1].position
-        bad = await _check_batch(walk, events, stores.audit)
+        after = events[-1].position if events else after
+        bad = await _check_batch(walk, events, stores.audit) or damage
         if on_progress is not None:
             on_progress(walk.checked)
     if bad is None and walk.unexplained:
@@ -103,6 +103,28 @@ async def verify(stores: Stores, *, on_progress: Callable[[int], None] | None = 
         first_bad_event=bad,
         erased_payloads=len(walk.erased),
     )
+
+
+async def _read(audit: AuditLog, after: int) -> tuple[Sequence[AuditEvent], BadEvent | None]:
+    """The next events, and the row after them if the database itself can no longer read it."""
+    try:
+        return await audit.events(after_position=after, limit=BATCH_EVENTS), None
+    except LogCorrupt:
+        return await _read_up_to_damage(audit, after)
+
+
+async def _read_up_to_damage(audit: AuditLog, after: int) -> tuple[Sequence[AuditEvent], BadEvent | None]:
+    events: list[AuditEvent] = []
+    while True:
+        try:
+            following = await audit.events(after_position=after, limit=1)
+        except LogCorrupt as exc:
+            position = max(after, 0) + 1
+            return events, BadEvent(position=position, writer="", seq=-1, kind="", subject_id="", reason=str(exc))
+        if not following:
+            return events, None
+        events += following
+        after = following[-1].position
 
 
 async def _check_batch(walk: _Walk, events: Sequence[AuditEvent], audit: AuditLog) -> BadEvent | None:

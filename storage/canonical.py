@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from numbers import Integral, Real
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -82,20 +81,17 @@ def checked_id(value: str, field: str) -> str:
 def canonical_json(value: Plain) -> str:
     """RFC 8785 JSON of a mapping; raises InvalidInput where a value has no JSON form.
 
-    orjson does the work where it agrees with RFC 8785; a number or key order on which the two differ goes
-    through the reference encoder.
+    orjson does the work; where the two differ it is told: very small and large numbers, keys beyond ASCII.
     """
     plain = _plain(value, "")
     if _has_only_ascii_keys(plain):
         return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
-    import rfc8785  # seldom needed: keys beyond ASCII, whose order UTF-8 and UTF-16 may see differently
-
-    return rfc8785.dumps(orjson.loads(orjson.dumps(plain))).decode()
+    return orjson.dumps(_in_utf16_order(plain)).decode()
 
 
 def entry_of(record: Decision | Outcome | Reward) -> Entry:
     """The event that holds this record."""
-    return entry_from(KIND_OF[type(record)], {name: getattr(record, name) for name in _names(type(record))})
+    return entry_from(KIND_OF[type(record)], {name: getattr(record, name) for name in record.__dataclass_fields__})
 
 
 def entry_from(kind: str, values: Plain) -> Entry:
@@ -160,7 +156,7 @@ def reward_from(canonical: str) -> Reward:
 
 def span_text(span: Span) -> str:
     """The span as JSON: spans are kept beside the log, in the same form."""
-    return canonical_json(_plain(span, "span"))
+    return canonical_json({name: getattr(span, name) for name in span.__dataclass_fields__})
 
 
 def span_from(text: str) -> Span:
@@ -194,17 +190,21 @@ def _column(value: object, field: str) -> str | None:
     return iso(value, field=field) if isinstance(value, datetime) else checked_id(str(value), field)
 
 
-@cache
-def _names(cls: Hashable) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(cast("type[Decision]", cls)))
-
-
 def _has_only_ascii_keys(value: object) -> bool:
     if isinstance(value, dict):
         return all(key.isascii() for key in value) and all(map(_has_only_ascii_keys, value.values()))
     if isinstance(value, list):
         return all(map(_has_only_ascii_keys, value))
     return True
+
+
+def _in_utf16_order(value: Any) -> Any:
+    """The value with its keys as RFC 8785 orders them, which is not the order of their UTF-8."""
+    if isinstance(value, dict):
+        return {key: _in_utf16_order(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
+    if isinstance(value, list):
+        return [_in_utf16_order(each) for each in value]
+    return value
 
 
 def _plain(value: Any, field: str) -> Any:
@@ -240,7 +240,7 @@ def _plain_list(value: Any, field: str) -> list[Any]:
 
 
 def _plain_record(value: Any, field: str) -> Plain:
-    return {name: _plain(getattr(value, name), name) for name in _names(type(value))}
+    return {name: _plain(getattr(value, name), name) for name in value.__dataclass_fields__}
 
 
 def _plain_money(value: Decimal, field: str) -> str:
@@ -263,17 +263,17 @@ def _plain_mapping(value: Mapping[Any, Any], field: str) -> Plain:
 
 
 def _number(value: Any, field: str) -> int | float | orjson.Fragment:
-    value = float(value)
-    if not math.isfinite(value):
-        raise InvalidInput(f"{field or 'number'} is {value!r}; give a finite number.", field=field)
-    magnitude = abs(value)
-    if magnitude <= LARGEST_EXACT_INTEGER and value.is_integer():
-        return int(value)
+    number = float(value)
+    if not math.isfinite(number):
+        raise InvalidInput(f"{field or 'number'} is {number!r}; give a finite number.", field=field)
+    magnitude = abs(number)
+    if magnitude <= LARGEST_EXACT_INTEGER and number.is_integer():
+        return int(number)
     if 1e-4 <= magnitude < 1e15:
-        return value
+        return number
     import rfc8785  # very small and very large numbers: the two write exponents differently
 
-    return orjson.Fragment(rfc8785.dumps(value))
+    return orjson.Fragment(rfc8785.dumps(number))
 
 
 TYPE_TO_ENCODER: dict[type, Encoder] = {

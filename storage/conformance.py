@@ -1,0 +1,386 @@
+"""The tests that every store must pass; a new one is done when these are green.
+
+Subclass `StoresConformance` and give it a fixture `stores`, freshly opened and empty, that is closed afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from storage.audit import verify
+from storage.errors import BudgetExceeded, InvalidInput, RecordNotFound
+from storage.records import (
+    Assessment,
+    BudgetAccount,
+    Decision,
+    Hold,
+    Outcome,
+    Payload,
+    Reward,
+    Span,
+    TokenUsage,
+    new_id,
+    usd,
+    utc_now,
+)
+from storage.stores import DecisionFilter, Stores
+
+HARD_TEXT = 'π ‰ 漢字 🦊 \x00 \ud800 \\ " \n'
+CALLERS = 100
+NOTHING = Decimal(0)
+
+
+def a_payload(text: str = "What is 17 × 3?") -> Payload:
+    return Payload.of(text)
+
+
+def a_decision(payload: Payload, *, candidate_id: str = "candidate_0", at: datetime | None = None) -> Decision:
+    """A decision among eight candidates; change the rest by `replace`."""
+    assessments = tuple(
+        Assessment(
+            candidate_id=f"candidate_{index}",
+            probability=0.125,
+            score=0.1 * index,
+            contributions={"quality": 0.2 * index, "cost": -0.1 * index},
+            worst_case_usd=usd("0.000123") * index,
+            mask_reason="too dear" if index == 7 else None,
+        )
+        for index in range(8)
+    )
+    return Decision(
+        query_id=new_id("query"),
+        run_id=new_id("run"),
+        step="answer",
+        attempt=1,
+        tenant="default",
+        principal="local",
+        account_id="default",
+        payload_id=payload.id,
+        payload_digest=payload.digest,
+        task="arithmetic",
+        task_mixture={"arithmetic": 0.9, "facts": 0.1},
+        context=(1.0, -0.25, 1e-9, 3.5e20),
+        encoder="hashing",
+        assessments=assessments,
+        candidate_id=candidate_id,
+        propensity=0.125,
+        policy="linucb",
+        policy_version="1",
+        policy_sha256="ab" * 32,
+        rng_seed=2**63 + 1,
+        rng_counter=7,
+        budget_before_usd=usd("1.25"),
+        budget_reserved_usd=usd("0.000123"),
+        decided_at=at or utc_now(),
+    )
+
+
+def an_outcome(decision: Decision, payload: Payload | None = None) -> Outcome:
+    return Outcome(
+        decision_id=decision.id,
+        run_id=decision.run_id,
+        status="succeeded",
+        payload_id=payload.id if payload else None,
+        payload_digest=payload.digest if payload else None,
+        quality=1.0,
+        judged_by="environment",
+        usage=TokenUsage(input=31, cache_read=5, output=2),
+        cost_usd=usd("0.000033"),
+        latency_seconds=0.25,
+    )
+
+
+def a_reward(decision: Decision, outcome: Outcome, value: float = 0.75) -> Reward:
+    return Reward(decision_id=decision.id, run_id=decision.run_id, outcome_id=outcome.id, value=value)
+
+
+async def written_decision(stores: Stores, **changes: object) -> Decision:
+    """A decision in the log with its payload."""
+    payload = a_payload()
+    decision = replace(a_decision(payload), **changes)  # type: ignore[arg-type]  # fields by name, checked by use
+    await stores.journal.write(payload, decision)
+    return decision
+
+
+class RecordsConformance:
+    """What is written is read back equal, and nothing else is taken."""
+
+    async def test_records_are_read_back_equal(self, stores: Stores) -> None:
+        question, answer = a_payload(HARD_TEXT), a_payload("51")
+        decision = a_decision(question)
+        outcome = an_outcome(decision, answer)
+        reward = a_reward(decision, outcome)
+        await stores.journal.write(question, answer, decision, outcome, reward)
+        assert await stores.payloads.get(question.id) == question
+        assert await stores.decisions.get(decision.id) == decision
+        assert await stores.decisions.outcomes_of(decision.id) == [outcome]
+        assert await stores.decisions.rewards_of(decision.id) == [reward]
+
+    async def test_a_read_sees_every_acknowledged_write(self, stores: Stores) -> None:
+        for _ in range(20):
+            decision = await written_decision(stores)
+            assert await stores.decisions.get(decision.id) == decision
+
+    @pytest.mark.parametrize("late", ["outcome", "reward"])
+    async def test_outcome_and_reward_of_unknown_decision_are_refused(self, stores: Stores, late: str) -> None:
+        decision = a_decision(a_payload())
+        outcome = an_outcome(decision)
+        item = outcome if late == "outcome" else a_reward(decision, outcome)
+        with pytest.raises(RecordNotFound, match=decision.id):
+            await stores.journal.write(item)
+        await stores.journal.flush()
+        assert await stores.decisions.outcomes_of(decision.id) == []
+
+    async def test_a_refused_write_leaves_nothing_and_spares_its_neighbours(self, stores: Stores) -> None:
+        payload = a_payload()
+        good, bad = a_decision(payload), a_payload("of the refused write")
+        stray = an_outcome(a_decision(payload))
+        results = await asyncio.gather(
+            stores.journal.write(payload, good),
+            stores.journal.write(bad, stray),
+            stores.journal.write(a_payload()),
+            return_exceptions=True,
+        )
+        assert [type(each) for each in results] == [type(None), RecordNotFound, type(None)]
+        assert await stores.decisions.get(good.id) == good
+        with pytest.raises(RecordNotFound, match=bad.id):
+            await stores.payloads.get(bad.id)
+
+    async def test_a_record_that_quotes_an_unknown_payload_is_refused(self, stores: Stores) -> None:
+        with pytest.raises(RecordNotFound, match="payload_"):
+            await stores.journal.write(a_decision(a_payload()))
+
+    async def test_a_wrong_digest_is_refused(self, stores: Stores) -> None:
+        payload = a_payload()
+        with pytest.raises(InvalidInput, match="payload_digest"):
+            await stores.journal.write(payload, replace(a_decision(payload), payload_digest="00" * 32))
+
+    async def test_a_decision_may_quote_no_payload(self, stores: Stores) -> None:
+        decision = replace(a_decision(a_payload()), payload_id="", payload_digest="")
+        await stores.journal.write(decision)
+        assert await stores.decisions.get(decision.id) == decision
+        assert (await verify(stores)).is_whole
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    async def test_a_number_that_json_lacks_is_refused(self, stores: Stores, value: float) -> None:
+        payload = a_payload()
+        with pytest.raises(InvalidInput, match="propensity"):
+            await stores.journal.write(payload, replace(a_decision(payload), propensity=value))
+
+    async def test_a_lone_surrogate_in_free_text_is_replaced_and_in_an_id_refused(self, stores: Stores) -> None:
+        decision = await written_decision(stores, task="\ud83d half a fox")
+        assert (await stores.decisions.get(decision.id)).task == "\ufffd half a fox"
+        with pytest.raises(InvalidInput, match="tenant"):
+            await written_decision(stores, tenant="\ud800")
+        with pytest.raises(InvalidInput, match="run_id"):
+            await written_decision(stores, run_id="nul \x00")
+
+    async def test_the_same_item_again_changes_nothing(self, stores: Stores) -> None:
+        payload = a_payload()
+        decision = a_decision(payload)
+        outcome = an_outcome(decision)
+        span = a_span(decision.run_id, "route", utc_now())
+        for _ in range(2):
+            await stores.journal.write(payload, decision, outcome, span)
+            await stores.journal.flush()
+        assert await stores.decisions.outcomes_of(decision.id) == [outcome]
+        assert await stores.traces.spans_of(decision.run_id) == [span]
+        assert (await verify(stores)).events_checked == 3  # writer_opened, decision, outcome
+
+    async def test_unknown_ids_are_not_found(self, stores: Stores) -> None:
+        with pytest.raises(RecordNotFound, match="decision_none"):
+            await stores.decisions.get("decision_none")
+        with pytest.raises(RecordNotFound, match="payload_none"):
+            await stores.payloads.get("payload_none")
+        with pytest.raises(RecordNotFound, match="payload_none"):
+            await stores.payloads.erase("payload_none")
+        assert await stores.traces.spans_of("run_none") == []
+
+    async def test_spans_come_by_start(self, stores: Stores) -> None:
+        start = utc_now()
+        spans = [a_span("run_a", name, start + timedelta(milliseconds=offset)) for name, offset in SPAN_STARTS]
+        await stores.journal.write(*spans, a_span("run_b", "other", start))
+        found = await stores.traces.spans_of("run_a")
+        assert found == sorted(spans, key=lambda span: span.started_at)
+        assert [span.name for span in found] == ["run", "route", HARD_TEXT.replace("\ud800", "\ufffd"), "record"]
+
+
+SPAN_STARTS = (("record", 3), ("route", 1), (HARD_TEXT.replace("\ud800", "\ufffd"), 2), ("run", 0))
+
+
+def a_span(run_id: str, name: str, started_at: datetime) -> Span:
+    attributes = {"candidate": "candidate_0", "note": "a\x00b"}
+    return Span(run_id=run_id, name=name, started_at=started_at, seconds=0.5, attributes=attributes)
+
+
+class FindingConformance:
+    """Filters, pages and what a policy learns again."""
+
+    async def test_filters_pick_what_they_name(self, stores: Stores) -> None:
+        noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+        ours = await written_decision(stores, tenant="ours", decided_at=noon)
+        cheap = await written_decision(stores, candidate_id="cheap", policy="uniform", decided_at=noon)
+        nobody = await written_decision(stores, candidate_id=None, decided_at=noon + timedelta(hours=1))
+        expected = {
+            DecisionFilter(tenant="ours"): [ours],
+            DecisionFilter(candidate_id="cheap"): [cheap],
+            DecisionFilter(policy="uniform"): [cheap],
+            DecisionFilter(run_id=nobody.run_id): [nobody],
+            DecisionFilter(since=noon + timedelta(minutes=1)): [nobody],
+            DecisionFilter(tenant="ours", candidate_id="cheap"): [],
+            DecisionFilter(): [nobody, cheap, ours],
+            DecisionFilter(limit=0): [],
+        }
+        for wanted, decisions in expected.items():
+            assert [each.decision for each in await stores.decisions.find(wanted)] == decisions, wanted
+
+    async def test_pages_hold_every_decision_once_newest_first(self, stores: Stores) -> None:
+        written = [await written_decision(stores) for _ in range(7)]
+        seen: list[Decision] = []
+        before = None
+        while page := await stores.decisions.find(DecisionFilter(before_position=before, limit=3)):
+            seen += [each.decision for each in page]
+            before = page[-1].position
+            await written_decision(stores)  # a newer one must not shift the pages
+        assert seen == written[::-1]
+
+    async def test_rewarded_gives_the_newest_with_their_latest_reward_oldest_first(self, stores: Stores) -> None:
+        decisions = [await written_decision(stores) for _ in range(4)]
+        for index, decision in enumerate(decisions[:3]):
+            outcome = an_outcome(decision)
+            await stores.journal.write(outcome, a_reward(decision, outcome, index / 10))
+        again = an_outcome(decisions[0])
+        await stores.journal.write(again, a_reward(decisions[0], again, 0.9))
+        pairs = await stores.decisions.rewarded(limit=2)
+        assert [(each.decision, each.reward.value) for each in pairs] == [(decisions[2], 0.2), (decisions[0], 0.9)]
+        assert len(await stores.decisions.rewarded(limit=50)) == 3
+
+
+class AuditConformance:
+    """The log verifies, also after an erasure."""
+
+    async def test_the_log_is_whole_and_dense(self, stores: Stores) -> None:
+        for _ in range(3):
+            decision = await written_decision(stores)
+            outcome = an_outcome(decision)
+            await stores.journal.write(outcome, a_reward(decision, outcome))
+        progress: list[int] = []
+        verification = await verify(stores, on_progress=progress.append)
+        assert (verification.is_whole, verification.events_checked, verification.writers) == (True, 10, 1)
+        assert progress[-1] == 10
+        events = await stores.audit.events()
+        assert [event.position for event in events] == list(range(1, 11))
+        assert events[0].kind == "writer_opened"
+        assert await stores.audit.events(after_position=4, limit=3) == events[4:7]
+
+    async def test_an_empty_log_is_whole(self, stores: Stores) -> None:
+        verification = await verify(stores)
+        assert (verification.is_whole, verification.events_checked, verification.writers) == (True, 0, 0)
+
+    async def test_erasure_removes_text_and_salt_and_keeps_the_log_whole(self, stores: Stores) -> None:
+        decision = await written_decision(stores)
+        erased = await stores.payloads.erase(decision.payload_id)
+        assert (erased.text, erased.salt, erased.digest) == (None, None, decision.payload_digest)
+        assert erased.erased_at is not None
+        assert await stores.payloads.erase(decision.payload_id) == erased
+        assert await stores.payloads.get(decision.payload_id) == erased
+        verification = await verify(stores)
+        assert (verification.is_whole, verification.erased_payloads) == (True, 1)
+        assert [event.kind for event in await stores.audit.events()].count("payload_erased") == 1
+
+
+class BudgetConformance:
+    """Money that is held or spent is never given twice."""
+
+    async def test_hold_and_settle_are_counted_on_the_account_and_its_ancestors(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="tenant", limit_usd=usd(1)), BudgetAccount(id="key", parent_id="tenant"))
+        hold = await stores.budgets.hold("key", usd("0.4"), seconds=60)
+        assert await spent_and_held(stores) == [(NOTHING, usd("0.4"))] * 2
+        await stores.budgets.settle(hold.id, usd("0.1"))
+        await stores.budgets.settle(hold.id, usd("0.3"))  # changes nothing
+        assert await spent_and_held(stores) == [(usd("0.1"), NOTHING)] * 2
+        assert (await stores.budgets.get("tenant")).remaining_usd == usd("0.9")
+
+    async def test_a_hold_that_does_not_fit_is_refused_and_changes_nothing(self, stores: Stores) -> None:
+        await opened(
+            stores, BudgetAccount(id="tenant", limit_usd=usd("0.01")), BudgetAccount(id="key", parent_id="tenant")
+        )
+        await stores.budgets.hold("key", usd("0.004"), seconds=60)
+        with pytest.raises(BudgetExceeded, match=r"needs \$0\.0061, has \$0\.006 of \$0\.01 left on account 'tenant'"):
+            await stores.budgets.hold("key", usd("0.0061"), seconds=60)
+        assert [each.held_usd for each in await stores.budgets.accounts()] == [usd("0.004")] * 2
+
+    async def test_what_was_really_spent_is_charged_even_beyond_the_hold(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="a", limit_usd=usd("0.01")))
+        hold = await stores.budgets.hold("a", usd("0.01"), seconds=60)
+        await stores.budgets.settle(hold.id, usd("0.03"))
+        assert (await stores.budgets.get("a")).spent_usd == usd("0.03")
+        with pytest.raises(BudgetExceeded, match=r"has \$0\.00 of \$0\.01 left"):
+            await stores.budgets.hold("a", usd("0.000000001"), seconds=60)
+
+    async def test_opening_again_sets_the_limit_and_keeps_the_counts(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="a", limit_usd=usd(1)))
+        hold = await stores.budgets.hold("a", usd("0.5"), seconds=60)
+        await stores.budgets.settle(hold.id, usd("0.5"))
+        lowered = await stores.budgets.open(BudgetAccount(id="a", limit_usd=usd("0.1")))
+        assert lowered == await stores.budgets.get("a")
+        assert (lowered.limit_usd, lowered.spent_usd, lowered.remaining_usd) == (usd("0.1"), usd("0.5"), usd("-0.4"))
+        assert (await stores.budgets.open(BudgetAccount(id="a"))).remaining_usd is None
+
+    async def test_what_no_account_can_be_is_refused(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="a", limit_usd=usd(1)))
+        with pytest.raises(RecordNotFound, match="'nobody'"):
+            await stores.budgets.hold("nobody", usd(0), seconds=60)
+        with pytest.raises(RecordNotFound, match="'nobody'"):
+            await stores.budgets.open(BudgetAccount(id="b", parent_id="nobody"))
+        with pytest.raises(RecordNotFound, match="hold_none"):
+            await stores.budgets.settle("hold_none", usd(0))
+        with pytest.raises(InvalidInput, match="amount_usd"):
+            await stores.budgets.hold("a", Decimal(-1), seconds=60)
+        await opened(stores, BudgetAccount(id="c"))
+        with pytest.raises(InvalidInput, match="cannot move"):
+            await stores.budgets.open(BudgetAccount(id="a", parent_id="c"))
+
+    async def test_holds_past_their_time_are_forfeited_once_and_logged(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="tenant", limit_usd=usd(1)), BudgetAccount(id="key", parent_id="tenant"))
+        late = await stores.budgets.hold("key", usd("0.2"), seconds=1)
+        await stores.budgets.hold("key", usd("0.3"), seconds=3600)
+        now = utc_now() + timedelta(seconds=60)
+        assert await stores.budgets.reap(now) == [late]
+        assert await stores.budgets.reap(now) == []
+        await stores.budgets.settle(late.id, usd("0.01"))  # too late: changes nothing
+        assert await spent_and_held(stores) == [(usd("0.2"), usd("0.3"))] * 2
+        [event] = [each for each in await stores.audit.events() if each.kind == "hold_forfeited"]
+        assert event.subject_id == late.id
+        assert (await verify(stores)).is_whole
+
+    async def test_a_hundred_callers_never_overspend_together(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="tenant", limit_usd=usd("0.01")))
+        await opened(stores, *(BudgetAccount(id=f"key_{index}", parent_id="tenant") for index in range(4)))
+        calls = (stores.budgets.hold(f"key_{index % 4}", usd("0.001"), seconds=60) for index in range(CALLERS))
+        results: Sequence[object] = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(each) for each in results} == {Hold, BudgetExceeded}
+        holds = [each for each in results if isinstance(each, Hold)]
+        assert len(holds) == 10
+        await asyncio.gather(*(stores.budgets.settle(hold.id, usd("0.001")) for hold in holds))
+        tenant = await stores.budgets.get("tenant")
+        assert (tenant.spent_usd, tenant.held_usd, tenant.remaining_usd) == (usd("0.01"), NOTHING, NOTHING)
+
+
+async def opened(stores: Stores, *accounts: BudgetAccount) -> None:
+    for account in accounts:
+        await stores.budgets.open(account)
+
+
+async def spent_and_held(stores: Stores) -> list[tuple[Decimal, Decimal]]:
+    return [(account.spent_usd, account.held_usd) for account in await stores.budgets.accounts()]
+
+
+class StoresConformance(RecordsConformance, FindingConformance, AuditConformance, BudgetConformance):
+    """The whole suite."""
