@@ -10,12 +10,21 @@ from agents.base import Agent, TokenBound
 from agents.llm import LLM, CompletionRequest
 from agents.prompts import bound_of, cut_at_stop, instructed
 from skills.base import Skill, SkillLibrary
-from storage.records import Query
+from storage.records import Message, Query
 
 REASONING_TOKENS = 256  # on top of what the answer may take
 INSTRUCTIONS = (
-    "Think step by step, in a few short lines. Then write the final answer on a last line of its own, "
-    "which starts with 'Answer:' and holds the answer only."
+    "Work the question out step by step, in a few short lines, and never give the answer at once. "
+    "Then write it alone on a last line that starts with 'Answer:'."
+)
+EXAMPLES = (
+    Message(role="user", content="A shop has 16 boxes of 14 pens and 9 single pens. How many pens is that?"),
+    Message(
+        role="assistant",
+        content="16 * 14 = 16 * 10 + 16 * 4 = 160 + 64 = 224.\n224 + 9 = 233.\nAnswer: 233",
+    ),
+    Message(role="user", content="Which letter of 'planet' comes third?"),
+    Message(role="assistant", content="The letters are p, l, a, n, e, t.\nThe third one is a.\nAnswer: a"),
 )
 ANSWER_LINE = re.compile(r"^[\s*#>]*(?:final\s+)?answer\s*(?:is)?\s*[:=]\s*\**\s*", re.IGNORECASE | re.MULTILINE)
 
@@ -36,7 +45,7 @@ class StepByStepAgent(Agent):
 def _request(query: Query) -> CompletionRequest:
     tokens = REASONING_TOKENS + query.generation.max_output_tokens
     return CompletionRequest(
-        messages=instructed(query, INSTRUCTIONS),
+        messages=instructed(query, INSTRUCTIONS, examples=EXAMPLES),
         generation=replace(query.generation, max_output_tokens=tokens, stop=()),  # a stop would cut the reasoning
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agents.base import Agent, TokenBound
+from agents.base import Agent, TokenBound, worst_case_of_call
 from agents.llm import LLM, CompletionRequest
 from agents.prompts import bound_of, cut_at_stop, instructed
 from agents.single_turn import plain_request
@@ -67,7 +67,9 @@ class ToolLoopAgent(Agent):
         )
         request = _request(query, skills)
         turns = [replace(request, messages=request.messages + longest_turns * turn) for turn in range(MAX_TURNS)]
-        return bound_of(turns)  # the plain question is shorter than the turn it stands in for
+        plain = replace(plain_request(query), generation=request.generation)
+        last = max(turns[-1], plain, key=lambda call: worst_case_of_call(call).input)  # either may come last
+        return bound_of([*turns[:-1], last])
 
 
 async def _observe(call: SkillCall, skills: SkillLibrary, offered: Sequence[Skill]) -> _Observation:
