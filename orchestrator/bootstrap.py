@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.model_files import MODEL_FILES, fetch, find
-
 from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from agents.llm_local import LocalLLM
 from agents.local_models import LocalModelServer
+from agents.model_files import MODEL_FILES, fetch, find
 from agents.registry import make_agent
 from orchestrator.errors import SettingsInvalid
 from orchestrator.graph import build_run_graph
@@ -57,11 +56,13 @@ async def bootstrap(
     llms: Mapping[str, LLM] | None = None,
     skills: SkillLibrary | None = None,
     on_fetch: Callable[[int, int, str], None] | None = None,
+    wrap_llm: Callable[[LLM], LLM] | None = None,
 ) -> Service:
     """Opens the stores, builds every part and teaches the policies what the log holds.
 
     `llms` (model name to LLM) and `skills` stand in for what the settings would build: for tests and for people
-    who bring their own. `on_fetch` hears of a model file's download (done bytes, total bytes, what).
+    who bring their own; `wrap_llm` wraps each model, beneath the meter. `on_fetch` hears of a model file's download
+    (done bytes, total bytes, what).
     """
     cards = {name: _card(name, model) for name, model in settings.models.items()}
     library = skills or await _library(settings)
@@ -76,7 +77,7 @@ async def bootstrap(
         candidates=candidates,
         router=router,
         agents={name: make_agent(name) for name in {c.agent for c in candidates.values()}},
-        llms=models.llms,
+        llms={name: wrap_llm(llm) if wrap_llm else llm for name, llm in models.llms.items()},
         skills=library,
         stores=stores,
         recorder=Recorder(stores),

@@ -22,7 +22,8 @@ class Orchestrator:
     """Routes queries to candidates; `async with` opens and closes it.
 
     Without arguments it takes the settings file and environment, else small local models on SQLite. `llms` (by model
-    name) and `skills` replace what the settings would build; other keyword arguments are settings.
+    name) and `skills` replace what the settings would build, `wrap_llm` wraps each model; other keyword arguments are
+    settings.
 
     >>> async with Orchestrator(policy="thompson") as antroute:
     ...     run = await antroute.run("What is 17% of 2340?", budget_usd=0.01)
@@ -35,11 +36,12 @@ class Orchestrator:
         llms: Mapping[str, LLM] | None = None,
         skills: SkillLibrary | None = None,
         on_fetch: Callable[[int, int, str], None] | None = None,
+        wrap_llm: Callable[[LLM], LLM] | None = None,
         **overrides: Any,
     ) -> None:
         self._settings = settings
         self._overrides = overrides
-        self._parts: dict[str, Any] = {"llms": llms, "skills": skills, "on_fetch": on_fetch}
+        self._parts: dict[str, Any] = {"llms": llms, "skills": skills, "on_fetch": on_fetch, "wrap_llm": wrap_llm}
         self._service: Service | None = None
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from orchestrator.cli.terminal import AsJson, StoreUrl, opened_stores, run, say, say_json
+from orchestrator.terminal import AsJson, StoreUrl, opened_stores, run, say, say_json
 
 app = typer.Typer(help="Prove that the log was not touched.", no_args_is_help=True)
 

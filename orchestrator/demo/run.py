@@ -1,0 +1,150 @@
+"""The demo: real questions over real local models, explored, exploited, compared, explained and proved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from agents.model_files import MODEL_FILES, fetch, find
+from orchestrator.demo.contest import Answered, Contender, Standing, contest
+from orchestrator.demo.progress import ContestProgress
+from orchestrator.demo.questions import make_questions
+from orchestrator.demo.remembering import RememberingLLM
+from orchestrator.demo.report import report, report_view
+from orchestrator.rewards import USUAL_CALL
+from orchestrator.sdk import Orchestrator
+from orchestrator.service import Service
+from orchestrator.settings import Settings, load_settings
+from orchestrator.terminal import fetch_progress, note, say, say_json
+from storage.audit import verify
+from storage.errors import ServiceError
+from storage.records import Candidate
+
+LEARNER = "table"
+EXPLORE_SHARE = 0.45  # of the time
+EXPLORE_SEED_OFFSET = 1_000_003  # exploring questions come from another seed than the compared ones
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoPlan:
+    """What the demo shall do."""
+
+    question_count: int = 60
+    seed: int = 0
+    limit_seconds: float = 540.0  # for exploring and comparing together
+    store_path: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """What the demo saw."""
+
+    plan: DemoPlan
+    store_url: str
+    candidates: tuple[str, ...]
+    notices: tuple[str, ...]
+    explored: tuple[Answered, ...]
+    standings: tuple[Standing, ...]
+    seconds: float
+    cost_weight: float
+
+
+async def run_demo(plan: DemoPlan, *, as_json: bool) -> int:
+    """Prints the report; exit code 0 when everything ran and the log is whole."""
+    settings = load_settings(store_url=_store_url(plan), policy=LEARNER, seed=plan.seed)
+    missing = fetch_models(settings)
+    orchestrator = Orchestrator(with_present_models(settings), wrap_llm=RememberingLLM)
+    async with orchestrator as antroute:
+        result = await _play(plan, antroute.service, settings.store_url, missing)
+        verification = await verify(antroute.service.stores)
+        if as_json:
+            say_json(report_view(result, verification))
+        else:
+            say(await report(result, verification, antroute.service))
+    return 0 if verification.is_whole and result.standings else 1
+
+
+def fetch_models(settings: Settings) -> list[str]:
+    """Fetches what is not here; says what could not be had, and goes on."""
+    missing = []
+    for name in sorted({candidate.model for candidate in settings.candidates}):
+        file = settings.models[name].file or name
+        if settings.models[name].provider != "local" or find(file, settings.cache_dir) or file not in MODEL_FILES:
+            continue
+        try:
+            with fetch_progress() as on_fetch:
+                fetch(file, settings.cache_dir, on_progress=on_fetch)
+        except ServiceError as error:
+            missing.append(f"model {name!r} could not be had, its candidates sit out: {error}")
+            note(missing[-1])
+    return missing
+
+
+def with_present_models(settings: Settings) -> Settings:
+    """The settings without the candidates whose model is not here, so that nobody contends who cannot run."""
+
+    def is_here(name: str) -> bool:
+        model = settings.models[name]
+        return model.provider != "local" or find(model.file or name, settings.cache_dir) is not None
+
+    present = tuple(candidate for candidate in settings.candidates if is_here(candidate.model))
+    return settings.model_copy(update={"candidates": present or settings.candidates})
+
+
+async def _play(plan: DemoPlan, service: Service, store_url: str, missing: Sequence[str]) -> DemoResult:
+    started = time.monotonic()
+    explored: list[Answered] = []
+    exploring = make_questions(plan.question_count, seed=plan.seed + EXPLORE_SEED_OFFSET)
+    compared = make_questions(plan.question_count, seed=plan.seed)
+    contenders = contenders_of(list(service.nodes.candidates.values()))
+    with ContestProgress(len(exploring), len(compared) * len(contenders)) as progress:
+
+        def on_explored(answered: Answered) -> None:
+            explored.append(answered)
+            progress.explored(answered)
+
+        explorer = Contender(name="explore", options={"policy": "uniform"}, is_learner=True)
+        half_time = started + plan.limit_seconds * EXPLORE_SHARE
+        await contest(service, exploring, [explorer], until=half_time, on_answer=on_explored)
+        standings = await contest(
+            service, compared, contenders, until=started + plan.limit_seconds, on_answer=progress.compared
+        )
+    return DemoResult(
+        plan=plan,
+        store_url=store_url,
+        candidates=tuple(service.nodes.candidates),
+        notices=(*missing, *service.notices),
+        explored=tuple(explored),
+        standings=tuple(standing for standing in standings if standing.answered),
+        seconds=time.monotonic() - started,
+        cost_weight=service.nodes.rewards.cost_weight,
+    )
+
+
+def contenders_of(candidates: Sequence[Candidate]) -> list[Contender]:
+    """The learned policy, and what anybody would compare it with.
+
+    Strongest is the dearest model with the most skills, as a careful person would choose without data.
+    """
+
+    def strength(candidate: Candidate) -> tuple[Any, int]:
+        return candidate.card.cost_usd(USUAL_CALL), len(candidate.skills)
+
+    ranked = sorted(candidates, key=strength)
+    return [
+        Contender(name=f"learned ({LEARNER})", options={"policy": LEARNER}, is_learner=True),
+        Contender(name="always cheapest", options={"candidate": ranked[0].id}),
+        Contender(name="always strongest", options={"candidate": ranked[-1].id}),
+        Contender(name="random", options={"policy": "uniform"}),
+    ]
+
+
+def _store_url(plan: DemoPlan) -> str:
+    if plan.store_path is not None:
+        return f"sqlite:///{plan.store_path.resolve()}"
+    folder = Path(load_settings().store_url.removeprefix("sqlite:///")).parent
+    return f"sqlite:///{folder / f'demo-{datetime.now():%Y%m%d-%H%M%S}.db'}"
