@@ -121,7 +121,10 @@ def default_models() -> dict[str, ModelSettings]:
 
 
 def default_candidates() -> tuple[CandidateSettings, ...]:
-    tools = ("calculator", "days_between", "add_days", "weekday_of", "convert_units", "text_stats")
+    tools = (
+        "calculator", "days_between", "add_days", "weekday_of", "convert_units", "count_letter", "reverse_text",
+        "sort_letters", "change_case", "nth_word", "query_json",
+    )  # fmt: skip
     return (
         CandidateSettings(agent="single_turn", model="smollm2-135m"),
         CandidateSettings(agent="single_turn", model="qwen2.5-coder-0.5b"),

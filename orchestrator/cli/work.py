@@ -39,7 +39,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Routes real questions over real local models: explores, exploits, compares, explains and proves it."""
-    from orchestrator.demo.run import DemoPlan, run_demo
+    from orchestrator.demo.result import DemoPlan
+    from orchestrator.demo.run import run_demo
 
     plan = DemoPlan(question_count=questions, seed=seed, limit_seconds=minutes * 60, store_path=store)
     raise typer.Exit(run(run_demo(plan, as_json=as_json)))

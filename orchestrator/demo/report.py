@@ -5,19 +5,17 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from orchestrator.demo.contest import Answered, Standing
+from orchestrator.demo.result import DemoResult
 from orchestrator.explain import explain, margin, usd_text
 from orchestrator.service import Service
 from orchestrator.views import plain
 from storage.audit import Verification
-
-if TYPE_CHECKING:
-    from orchestrator.demo.run import DemoResult
 
 WIDTH = 120
 EXPLAINED = 3  # decisions

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from agents.model_files import MODEL_FILES, fetch, find
-from orchestrator.demo.contest import Answered, Contender, Standing, contest
+from orchestrator.demo.contest import Answered, Contender, contest
 from orchestrator.demo.progress import ContestProgress
 from orchestrator.demo.questions import make_questions
 from orchestrator.demo.remembering import RememberingLLM
 from orchestrator.demo.report import report, report_view
+from orchestrator.demo.result import DemoPlan, DemoResult
 from orchestrator.rewards import USUAL_CALL
 from orchestrator.sdk import Orchestrator
 from orchestrator.service import Service
@@ -27,30 +27,6 @@ from storage.records import Candidate
 LEARNER = "table"
 EXPLORE_SHARE = 0.45  # of the time
 EXPLORE_SEED_OFFSET = 1_000_003  # exploring questions come from another seed than the compared ones
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoPlan:
-    """What the demo shall do."""
-
-    question_count: int = 60
-    seed: int = 0
-    limit_seconds: float = 540.0  # for exploring and comparing together
-    store_path: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoResult:
-    """What the demo saw."""
-
-    plan: DemoPlan
-    store_url: str
-    candidates: tuple[str, ...]
-    notices: tuple[str, ...]
-    explored: tuple[Answered, ...]
-    standings: tuple[Standing, ...]
-    seconds: float
-    cost_weight: float
 
 
 async def run_demo(plan: DemoPlan, *, as_json: bool) -> int:
