@@ -28,8 +28,8 @@ def _digits(dice: Dice, count: int, *, high: int = 9) -> list[int]:
 
 
 def _slice(dice: Dice) -> tuple[str, str]:
-    word, start, length = dice.pick(WORDS), dice.whole(0, 2), dice.whole(2, 3)
-    return f'print("{word}"[{start}:{start + length}])', word[start : start + length]
+    word, length = dice.pick(WORDS), dice.whole(2, 4)
+    return f'print("{word}"[:{length}])', word[:length]
 
 
 def _list_slice(dice: Dice) -> tuple[str, str]:
