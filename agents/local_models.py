@@ -127,6 +127,7 @@ class LocalModelServer:
         with self._child_lock:
             if self._child is child and not _is_healthy(child):
                 self._child = None
+                child.process.kill()  # it would not heed a milder word
                 _end(child)
 
     def _start(self) -> _Child:
