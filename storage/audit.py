@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from operator import itemgetter
-from typing import Any
 
 from storage.canonical import COLUMNS, Plain, moment_of, parsed
 from storage.chain import GENESIS_HASH, LEAF_PREFIX, Head
@@ -19,7 +18,7 @@ from storage.errors import LogCorrupt
 from storage.records import AuditEvent, Payload, payload_digest
 from storage.stores import AuditLog, Stores
 
-BATCH_EVENTS = 2000
+BATCH_EVENTS = 500  # small enough to stay in the processor's cache
 BEFORE_EVERYTHING = -(2**63)
 GENESIS = bytes.fromhex(GENESIS_HASH)
 
@@ -60,6 +59,16 @@ class _Broken(Exception):
 class _Chain:
     seq: int
     hash: bytes
+
+
+@dataclass(slots=True)
+class _Quote:
+    """An event that names a payload; `erased_at` when it says that the payload was erased."""
+
+    event: AuditEvent
+    payload_id: str
+    digest: str
+    erased_at: str | None = None
 
 
 @dataclass
@@ -130,7 +139,7 @@ async def _read_up_to_damage(audit: AuditLog, after: int) -> tuple[Sequence[Audi
 async def _check_batch(walk: _Walk, events: Sequence[AuditEvent], audit: AuditLog) -> BadEvent | None:
     """Checks chain and columns of all events first, then the payloads of those that are right."""
     bad: BadEvent | None = None
-    quotes: list[tuple[AuditEvent, Plain, str]] = []
+    quotes: list[_Quote] = []
     for event in events:
         try:
             record = _check_event(walk, event)
@@ -141,9 +150,10 @@ async def _check_batch(walk: _Walk, events: Sequence[AuditEvent], audit: AuditLo
             bad = _bad(event, f"the record lacks what a {event.kind!r} must have ({exc!r})")
             break
         walk.checked += 1
-        payload_id = record["id"] if event.kind == "payload_erased" else record.get("payload_id")
-        if payload_id:
-            quotes.append((event, record, payload_id))
+        if event.kind == "payload_erased":
+            quotes.append(_Quote(event, record["id"], record["digest"], record["erased_at"]))
+        elif record.get("payload_id"):
+            quotes.append(_Quote(event, record["payload_id"], record["payload_digest"]))
     return await _check_payloads(walk, quotes, audit) or bad
 
 
@@ -215,39 +225,37 @@ def _check_opening(walk: _Walk, event: AuditEvent, record: Plain) -> None:
     walk.grown.clear()
 
 
-async def _check_payloads(walk: _Walk, quotes: list[tuple[AuditEvent, Plain, str]], audit: AuditLog) -> BadEvent | None:
-    ids = list(dict.fromkeys(payload_id for _, _, payload_id in quotes))
+async def _check_payloads(walk: _Walk, quotes: Sequence[_Quote], audit: AuditLog) -> BadEvent | None:
     try:
-        rows = await audit.payloads(ids)
+        rows = await audit.payloads(list({quote.payload_id: None for quote in quotes}))
     except LogCorrupt:
-        rows = {}
-    for event, record, payload_id in quotes:
+        rows = {}  # one of them cannot be read: ask for each alone
+    for quote in quotes:
         try:
-            payload = rows.get(payload_id) or (await audit.payloads([payload_id])).get(payload_id)
-            _check_payload(walk, event, record, payload)
+            payload = rows.get(quote.payload_id) or (await audit.payloads([quote.payload_id])).get(quote.payload_id)
+            _check_payload(walk, quote, payload)
         except (_Broken, LogCorrupt) as exc:
-            return _bad(event, f"payload {payload_id!r}: {exc}")
+            return _bad(quote.event, f"payload {quote.payload_id!r}: {exc}")
     return None
 
 
-def _check_payload(walk: _Walk, event: AuditEvent, record: dict[str, Any], payload: Payload | None) -> None:
+def _check_payload(walk: _Walk, quote: _Quote, payload: Payload | None) -> None:
     if payload is None:
         raise _Broken("the row is missing")
-    digest = record["digest"] if event.kind == "payload_erased" else record["payload_digest"]
-    if payload.digest != digest:
+    if payload.digest != quote.digest:
         raise _Broken("the row's digest is not the one that was logged")
-    if event.kind == "payload_erased":
-        if payload.erased_at != moment_of(record["erased_at"]):
+    if quote.erased_at is not None:
+        if payload.erased_at != moment_of(quote.erased_at):
             raise _Broken("the log says that it was erased, the row does not, or at another time")
         walk.erased.add(payload.id)
         walk.unexplained.pop(payload.id, None)
     if payload.text is not None and payload.salt is not None and payload.erased_at is None:
-        if payload_digest(payload.salt, payload.text) != digest:
+        if payload_digest(payload.salt, payload.text) != quote.digest:
             raise _Broken("its text or salt was changed: they do not hash to the digest that was logged")
     elif payload.text is not None or payload.salt is not None or payload.erased_at is None:
         raise _Broken("the row is neither whole nor erased")
     elif payload.id not in walk.erased:
-        walk.unexplained.setdefault(payload.id, event)
+        walk.unexplained.setdefault(payload.id, quote.event)
 
 
 def _misplaced(expected: int, found: int) -> str:

@@ -47,7 +47,25 @@ class SqlAuditLog(SqlStore):
 
 
 def _events(connection: Connection, values: dict[str, int]) -> list[AuditEvent]:
-    return [AuditEvent(**dict(zip(FIELDS, row, strict=True))) for row in connection.execute(PAGE, values)]
+    return [
+        AuditEvent(
+            writer=row[0],
+            seq=row[1],
+            kind=row[2],
+            subject_id=row[3],
+            decision_id=row[4],
+            run_id=row[5],
+            tenant=row[6],
+            canonical=row[7],
+            leaf_hash=row[8],
+            chain_hash=row[9],
+            candidate_id=row[10],
+            policy=row[11],
+            at=row[12],
+            position=row[13],
+        )
+        for row in connection.execute(PAGE, values)
+    ]
 
 
 def _payloads(connection: Connection, payload_ids: Sequence[str]) -> dict[str, Payload]:

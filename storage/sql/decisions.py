@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from storage.canonical import checked_id, decision_from, iso, outcome_from, reward_from
 from storage.errors import RecordNotFound
@@ -13,7 +13,11 @@ from storage.stores import DecisionFilter, RewardedDecision, StoredDecision
 
 REWARDS_A_PAGE = 500
 
+# Which filters lead the search, the first that are all given.
+INDEXED = (("run_id",), ("tenant", "candidate_id"), ("tenant", "policy"), ("tenant",), ("candidate_id",), ("policy",))
+
 events = audit_events.c
+audit = audit_events.alias("audit")
 ONE_DECISION = select(events.canonical).where(events.kind == "decision", events.subject_id == bindparam("id"))
 SOME_DECISIONS = select(events.subject_id, events.canonical).where(
     events.kind == "decision", events.subject_id.in_(bindparam("ids", expanding=True))
@@ -60,16 +64,26 @@ class SqlDecisionStore(SqlStore):
 
 
 def _page(wanted: DecisionFilter) -> Select[tuple[int, str]]:
-    query = select(events.position, events.canonical).where(events.kind == "decision")
-    for name in ("tenant", "run_id", "candidate_id", "policy"):
-        value = getattr(wanted, name)
-        if value is not None:
-            query = query.where(events[name] == checked_id(value, name))
+    """The query of one page. It names the index: a planner without statistics guesses, and scans a whole log."""
+    query = select(events.position, events.canonical).where(_unindexed(events.kind) == "decision")
+    values = {name: getattr(wanted, name) for name in ("tenant", "run_id", "candidate_id", "policy")}
+    given = {name: checked_id(value, name) for name, value in values.items() if value is not None}
+    leading = next((names for names in INDEXED if given.keys() >= set(names)), ())
+    for name, value in given.items():
+        query = query.where((events[name] if name in leading else _unindexed(events[name])) == value)
     if wanted.since is not None:
-        query = query.where(events.at >= iso(wanted.since, field="since"))
+        since = iso(wanted.since, field="since")
+        # + 0: over the index by time; SQLite would else look for the least position along the log
+        first = select(func.min(audit.c.position + 0)).where(audit.c.kind == "decision", audit.c.at >= since)
+        query = query.where(events.position >= first.scalar_subquery(), _unindexed(events.at) >= since)
     if wanted.before_position is not None:
         query = query.where(events.position < wanted.before_position)
     return query.order_by(events.position.desc()).limit(max(wanted.limit, 0))
+
+
+def _unindexed(column: ColumnElement[str]) -> ColumnElement[str]:
+    """The column in a form that no index serves."""
+    return func.coalesce(column, "")
 
 
 def _rewarded(connection: Connection, limit: int) -> list[RewardedDecision]:

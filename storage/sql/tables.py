@@ -79,19 +79,22 @@ budget_holds = Table(
 )
 
 
-def _filled(name: str, column: Column[str]) -> Index:
-    """An index over the rows where the column is filled, in log order: for paging newest first."""
-    condition = column.is_not(None)
-    position = audit_events.c.position
-    return Index(name, column, position, sqlite_where=condition, postgresql_where=condition)
+def _paged_by(name: str, *columns: Column[str]) -> None:
+    """An index over the rows where the first column is filled, in log order: for paging newest first."""
+    filled = columns[0].is_not(None)
+    Index(name, *columns, audit_events.c.position, sqlite_where=filled, postgresql_where=filled)
 
 
-_filled("audit_events_decision", audit_events.c.decision_id)
-_filled("audit_events_run", audit_events.c.run_id)
-_filled("audit_events_tenant", audit_events.c.tenant)
-_filled("audit_events_candidate", audit_events.c.candidate_id)
-_filled("audit_events_policy", audit_events.c.policy)
-Index("audit_events_kind", audit_events.c.kind, audit_events.c.position)
+_event = audit_events.c
+_paged_by("audit_events_decision", _event.decision_id)
+_paged_by("audit_events_run", _event.run_id)
+_paged_by("audit_events_tenant", _event.tenant)
+_paged_by("audit_events_tenant_candidate", _event.tenant, _event.candidate_id)
+_paged_by("audit_events_tenant_policy", _event.tenant, _event.policy)
+_paged_by("audit_events_candidate", _event.candidate_id)
+_paged_by("audit_events_policy", _event.policy)
+Index("audit_events_kind", _event.kind, _event.position)
+Index("audit_events_time", _event.kind, _event.at, _event.position)
 Index(
     "budget_holds_open",
     budget_holds.c.expires_at,

@@ -7,12 +7,15 @@ revision = "0001"
 down_revision = None
 
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-PAGED_COLUMNS = {
-    "audit_events_decision": "decision_id",
-    "audit_events_run": "run_id",
-    "audit_events_tenant": "tenant",
-    "audit_events_candidate": "candidate_id",
-    "audit_events_policy": "policy",
+# Index to its columns before `position`; it holds the rows where the first of them is filled.
+PAGED_BY = {
+    "audit_events_decision": ("decision_id",),
+    "audit_events_run": ("run_id",),
+    "audit_events_tenant": ("tenant",),
+    "audit_events_tenant_candidate": ("tenant", "candidate_id"),
+    "audit_events_tenant_policy": ("tenant", "policy"),
+    "audit_events_candidate": ("candidate_id",),
+    "audit_events_policy": ("policy",),
 }
 # Table to the statements that it refuses.
 REFUSED = {
@@ -53,9 +56,10 @@ def _create_log() -> None:
         sa.UniqueConstraint("subject_id", "kind", name="audit_events_subject"),
     )
     op.create_index("audit_events_kind", "audit_events", ["kind", "position"])
-    for name, column in PAGED_COLUMNS.items():
-        filled = sa.text(f"{column} IS NOT NULL")
-        op.create_index(name, "audit_events", [column, "position"], sqlite_where=filled, postgresql_where=filled)
+    op.create_index("audit_events_time", "audit_events", ["kind", "at", "position"])
+    for name, columns in PAGED_BY.items():
+        filled = sa.text(f"{columns[0]} IS NOT NULL")
+        op.create_index(name, "audit_events", [*columns, "position"], sqlite_where=filled, postgresql_where=filled)
 
 
 def _create_payloads_and_spans() -> None:
