@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.errors import InvalidInput, LogCorrupt, StorageError, StorageUnavailable
 
@@ -58,6 +59,8 @@ class Database:
                 return query(connection)
         except DBAPIError as exc:
             raise self.error(exc) from exc
+        except PoolTimeout as exc:
+            raise StorageUnavailable(f"Database {self.name!r} answers too slowly: every connection is busy.") from exc
 
     def lock_appends(self, connection: Connection) -> None:
         """Waits until no other process writes, until the transaction ends. SQLite's BEGIN IMMEDIATE has done so.

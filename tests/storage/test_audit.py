@@ -14,7 +14,7 @@ import pytest
 from storage.audit import COLUMN_NAMES, BadEvent, Verification, verify
 from storage.canonical import Entry
 from storage.chain import GENESIS_HASH, Head, chain_hash, leaf_hash, linked
-from storage.conformance import a_decision, a_payload, a_reward, an_outcome, opened, written_decision
+from storage.conformance import a_decision, a_payload, a_reward, a_span, an_outcome, opened, written_decision
 from storage.records import BudgetAccount, usd, utc_now
 from storage.registry import open_stores
 
@@ -41,7 +41,7 @@ async def write_log(path: Path) -> Written:
     decision = a_decision(question)
     outcome = an_outcome(decision, answer)
     await first.journal.write(question, decision)
-    await first.journal.write(answer, outcome, a_reward(decision, outcome))
+    await first.journal.write(answer, outcome, a_reward(decision, outcome), a_span(decision.run_id, "route", utc_now()))
     await opened(first, BudgetAccount(id="a", limit_usd=usd(1)))
     await first.budgets.hold("a", usd("0.1"), seconds=0)
     await first.budgets.reap(utc_now() + timedelta(seconds=1))
@@ -230,6 +230,8 @@ async def test_the_triggers_block_update_and_delete(written: Written, tmp_path: 
         "UPDATE audit_events SET tenant = 'other' WHERE position = 2",
         "DELETE FROM audit_events WHERE position = 2",
         "DELETE FROM payloads",
+        "UPDATE spans SET record = '{}'",
+        "DELETE FROM spans",
     ):
         with pytest.raises(sqlite3.IntegrityError, match="its rows are kept as they were written"):
             connection.execute(statement)

@@ -1,0 +1,90 @@
+"""What only PostgreSQL has: rows that an administrator changes, connections that break, sessions that hold a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from storage.audit import verify
+from storage.conformance import written_decision
+from storage.errors import StorageUnavailable
+from storage.registry import open_stores
+from storage.sql.engine import APPEND_LOCK
+from storage.sql.stores import open_sql
+from tests.postgres_server import PostgresServer
+
+psycopg = pytest.importorskip("psycopg")
+pytestmark = pytest.mark.postgres
+
+OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> Iterator[str]:
+    with postgres.database() as url:
+        yield url
+
+
+def execute(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_events SET tenant = 'other'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "DELETE FROM payloads",
+        "TRUNCATE spans",
+    ],
+)
+async def test_the_triggers_block_update_delete_and_truncate(url: str, statement: str) -> None:
+    stores = await open_stores(url)
+    await written_decision(stores)
+    with pytest.raises(psycopg.errors.RaiseException, match="its rows are kept as they were written"):
+        execute(url, statement)
+    assert (await verify(stores)).is_whole
+    await stores.close()
+
+
+@pytest.mark.parametrize("column", ["tenant", "candidate_id", "canonical", "leaf_hash", "chain_hash", "at", "writer"])
+async def test_what_an_administrator_changes_is_found_and_named(url: str, column: str) -> None:
+    stores = await open_stores(url)
+    for _ in range(3):
+        await written_decision(stores)
+    execute(url, "ALTER TABLE audit_events DISABLE TRIGGER ALL")
+    execute(url, f"UPDATE audit_events SET {column} = overlay({column} PLACING '~' FROM 2) WHERE position = 3")
+    bad = (await verify(stores)).first_bad_event
+    assert bad is not None
+    assert bad.position == 3
+    await stores.close()
+
+
+async def test_a_broken_connection_is_replaced_without_a_word(url: str) -> None:
+    stores = await open_stores(url)
+    before = await written_decision(stores)
+    execute(url, f"SELECT pg_terminate_backend(pid) {OTHERS}")
+    after = await written_decision(stores)
+    assert await stores.decisions.get(before.id) == before
+    assert await stores.decisions.get(after.id) == after
+    assert (await verify(stores)).is_whole
+    await stores.close()
+
+
+async def test_a_lock_that_another_session_holds_fails_in_bounded_time_and_then_works_again(url: str) -> None:
+    stores = await open_sql(url, patience_seconds=0.1)
+    with psycopg.connect(url) as other:
+        other.execute(f"SELECT pg_advisory_xact_lock({APPEND_LOCK})")
+        with pytest.raises(StorageUnavailable, match="is locked by another process"):
+            await written_decision(stores)
+    decision = await written_decision(stores)
+    assert await stores.decisions.get(decision.id) == decision
+    await stores.close()
+
+
+async def test_a_missing_database_is_named(postgres: PostgresServer) -> None:
+    with pytest.raises(StorageUnavailable, match="does not exist"):
+        await open_stores(postgres.url("no_such_database"))
