@@ -22,7 +22,7 @@ Number = int | float
 
 
 def calculator(expression: str) -> Number:
-    """Calculate an arithmetic expression such as "17 * 23 + 5", "15% of 240" or "sqrt(2) ** 3".
+    """Calculate with plain numbers (no units, no dates), such as "17 * 23 + 5", "15% of 240" or "sqrt(2) ** 3".
 
     Knows + - * / // % **, parentheses, pi, e and the functions below. Raises ValueError for anything else, for numbers
     of more than MAX_DIGITS digits and for expressions longer than MAX_CHARACTERS.
@@ -38,7 +38,7 @@ def calculator(expression: str) -> Number:
     except (OverflowError, RecursionError) as exc:
         raise ValueError(f"{text!r} is too large to calculate.") from exc
     except (SyntaxError, TypeError, MemoryError) as exc:
-        raise ValueError(f"{text!r} is not an arithmetic expression such as '(17 + 4) * 2': {exc}.") from exc
+        raise ValueError(f"{text!r} is not a whole arithmetic expression: {exc}.") from exc
     return _bounded(value)
 
 
@@ -58,11 +58,11 @@ def _refuse_unknown_words(text: str) -> None:
     while place < len(text):
         found = _TOKEN.match(text, place)
         if found is None:
-            raise ValueError(f"{text[place : place + 20]!r} is not arithmetic; write an expression such as '17 * 23'.")
+            raise ValueError(f"{text[place : place + 20]!r} is not arithmetic; only numbers, operators and ( ) are.")
         word = found.group()
         if word[0].isalpha() and word not in _FUNCTIONS and word not in _NAMES:
             known = ", ".join(sorted([*_FUNCTIONS, *_NAMES]))
-            raise ValueError(f"{word!r} is unknown; known: {known}.")
+            raise ValueError(f"{word!r} is neither a number nor an operator; words that may be used: {known}.")
         place = found.end()
 
 

@@ -18,7 +18,7 @@ def days_between(start: str, end: str) -> int:
 
 
 def add_days(date: str, days: int) -> str:
-    """Find the date a number of days after a date (before it, if days is negative).
+    """Find the date a number of days after a date; for days before it, give a negative number of days.
 
     The answer is written as 2024-05-01. Raises ValueError for no date, and where the calendar ends (years 1 to 9999).
     """

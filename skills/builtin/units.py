@@ -55,7 +55,7 @@ _NAME_TO_UNIT = {
 
 
 def convert_units(value: float, from_unit: str, to_unit: str) -> float:
-    """Convert a number from one unit to another, such as 5 "miles" to "km" or 98.6 "F" to "C".
+    """Convert units of length, weight, temperature, time, speed …, such as 5 "miles" to "km" or 98.6 "F" to "C".
 
     US customary where a unit has two meanings (gallon, ton). Raises ValueError for unknown units and for units of
     different kinds (length into mass). At most SIGNIFICANT_DIGITS significant digits. Source of the factors: pint.
