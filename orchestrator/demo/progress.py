@@ -8,6 +8,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from orchestrator.demo.contest import Answered
 
@@ -17,13 +18,14 @@ class ContestProgress:
 
     def __init__(self, explore_count: int, compare_count: int) -> None:
         self._progress = Progress(
-            TextColumn("{task.description:<10}"),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=10)),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[latest]}"),
+            TextColumn("{task.fields[latest]}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
             console=Console(stderr=True),
+            expand=True,
         )
         self._explore = self._progress.add_task("exploring", total=explore_count, latest="")
         self._compare = self._progress.add_task("comparing", total=compare_count, latest="", start=False)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -109,7 +110,7 @@ async def chosen_for_explaining(standings: Sequence[Standing], service: Service)
 
 
 def _standings_table(standings: Sequence[Standing]) -> Table:
-    table = Table(title="Same questions, four ways to choose", title_justify="left")
+    table = Table(title="Same questions, four ways to choose", title_justify="left", box=SIMPLE_HEAD)
     for column in ("policy", "right", "accuracy", "cost", "seconds", "utility", "mostly picked"):
         table.add_column(column, justify="left" if column in ("policy", "mostly picked") else "right")
     for standing in standings:
@@ -127,7 +128,7 @@ def _standings_table(standings: Sequence[Standing]) -> Table:
 
 
 def _kinds_table(standings: Sequence[Standing]) -> Table:
-    table = Table(title="Right by kind of question", title_justify="left")
+    table = Table(title="Right by kind of question", title_justify="left", box=SIMPLE_HEAD)
     kinds = list(by_kind(standings[0].answered))
     table.add_column("policy")
     for kind in kinds:

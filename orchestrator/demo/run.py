@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
+
+from platformdirs import user_data_path
 
 from agents.model_files import MODEL_FILES, fetch, find
 from orchestrator.demo.contest import Answered, Contender, contest
@@ -26,6 +27,7 @@ from storage.records import Candidate
 
 LEARNER = "table"
 EXPLORE_SHARE = 0.45  # of the time
+EXPLORED_PER_COMPARED = 1.4  # questions
 EXPLORE_SEED_OFFSET = 1_000_003  # exploring questions come from another seed than the compared ones
 
 
@@ -74,7 +76,7 @@ def with_present_models(settings: Settings) -> Settings:
 async def _play(plan: DemoPlan, service: Service, store_url: str, missing: Sequence[str]) -> DemoResult:
     started = time.monotonic()
     explored: list[Answered] = []
-    exploring = make_questions(plan.question_count, seed=plan.seed + EXPLORE_SEED_OFFSET)
+    exploring = make_questions(round(plan.question_count * EXPLORED_PER_COMPARED), seed=plan.seed + EXPLORE_SEED_OFFSET)
     compared = make_questions(plan.question_count, seed=plan.seed)
     contenders = contenders_of(list(service.nodes.candidates.values()))
     with ContestProgress(len(exploring), len(compared) * len(contenders)) as progress:
@@ -122,5 +124,5 @@ def contenders_of(candidates: Sequence[Candidate]) -> list[Contender]:
 def _store_url(plan: DemoPlan) -> str:
     if plan.store_path is not None:
         return f"sqlite:///{plan.store_path.resolve()}"
-    folder = Path(load_settings().store_url.removeprefix("sqlite:///")).parent
+    folder = user_data_path("antroute", ensure_exists=True)
     return f"sqlite:///{folder / f'demo-{datetime.now():%Y%m%d-%H%M%S}.db'}"
