@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,20 +23,52 @@ class Blocking:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._wait(self._wrapped.__aenter__())
+        try:
+            self._wait(self._wrapped.__aenter__())
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._wait(self._wrapped.__aexit__(kind, error, traceback))
+        try:
+            self._wait(self._wrapped.__aexit__(kind, error, traceback))
+        finally:
+            self._end()
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        call = getattr(self._wrapped, verb)
+
+        def wait(*arguments: Any, **options: Any) -> Any:
+            work = call(*arguments, **options)
+            return self._each(work) if isinstance(work, AsyncGenerator) else self._wait(work)
+
+        return wait
+
+    def _each(self, pieces: AsyncGenerator[Any, None]) -> Iterator[Any]:
+        """The pieces of a stream as they come; leaving the loop early closes it."""
+        end = object()
+        try:
+            while (piece := self._wait(_next(pieces, end))) is not end:
+                yield piece
+        finally:
+            self._wait(pieces.aclose())
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:  # Ctrl-C, say: nobody waits for it any more
+            future.cancel()
+            raise
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def __getattr__(self, verb: str) -> Callable[..., Any]:
-        call = getattr(self._wrapped, verb)
-        return lambda *arguments, **options: self._wait(call(*arguments, **options))
 
-    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+async def _next(pieces: AsyncGenerator[Any, None], end: object) -> Any:
+    return await anext(pieces, end)

@@ -7,18 +7,21 @@ FilteredLibrary, CombinedLibrary, the libraries.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from agents.llm_local import LocalLLM
 from agents.local_models import LocalModelServer
-from agents.model_files import MODEL_FILES, fetch, find
-from agents.registry import make_agent
+from agents.model_files import MODEL_FILES, fetch
+from agents.registry import AGENTS, make_agent
 from orchestrator.errors import SettingsInvalid
 from orchestrator.graph import build_run_graph
 from orchestrator.health import ModelHealth
+from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
 from orchestrator.recorder import Recorder
 from orchestrator.rewards import USUAL_CALL, Rewards, reference_cost
@@ -28,7 +31,7 @@ from orchestrator.tracing import Tracer
 from routing.base import Encoder, Router
 from routing.encoders.cached import CachedEncoder
 from routing.features import TaskCatalog, TaskFeaturizer
-from routing.registry import POLICIES, choose_encoder, make_policy
+from routing.registry import POLICIES, EncoderChoice, choose_encoder, make_policy
 from routing.router import PolicyRouter
 from routing.wrappers import FallbackRouter
 from skills.base import SkillLibrary
@@ -36,18 +39,19 @@ from skills.registry import make_library
 from skills.wrappers import CombinedLibrary
 from storage.records import BudgetAccount, Candidate, ModelCard
 from storage.registry import open_stores
-from storage.stores import Stores
+from storage.stores import DecisionFilter, Stores
 
 DEFAULT_ACCOUNT = "default"
+CANDIDATE_ID = re.compile(r"(?!auto(:|$))[A-Za-z0-9._:/+@-]{1,200}")  # fits a header; `auto` means: any of them
+RECENT_DECISIONS = 200  # that are looked at for the random numbers used so far
 
 
 @dataclass(kw_only=True)
 class Models:
-    """The models that can be asked, why others cannot, and how to let go of them."""
+    """The models that can be asked, and why others cannot."""
 
     llms: dict[str, LLM] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)  # model to reason
-    on_close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 async def bootstrap(
@@ -57,54 +61,74 @@ async def bootstrap(
     skills: SkillLibrary | None = None,
     on_fetch: Callable[[int, int, str], None] | None = None,
     wrap_llm: Callable[[LLM], LLM] | None = None,
+    stores: Stores | None = None,
 ) -> Service:
     """Opens the stores, builds every part and teaches the policies what the log holds.
 
-    `llms` (model name to LLM) and `skills` stand in for what the settings would build: for tests and for people
-    who bring their own; `wrap_llm` wraps each model, beneath the meter. `on_fetch` hears of a model file's download
-    (done bytes, total bytes, what).
+    `llms` (model name to LLM), `skills` and `stores` stand in for what the settings would build: for tests and for
+    people who bring their own; `wrap_llm` wraps each model, beneath the meter. `on_fetch` hears of a model file's
+    download (done bytes, total bytes, what).
     """
     cards = {name: _card(name, model) for name, model in settings.models.items()}
     library = skills or await _library(settings)
     candidates = {c.id: c for c in [_candidate(c, cards) for c in settings.candidates]}
     await _check(settings, candidates, library)
-    encoder = choose_encoder(settings.encoder)
-    router = _router(settings, candidates, encoder.encoder)
-    models = await _models(settings, llms or {}, on_fetch)
-    stores = await open_stores(settings.store_url, mode=settings.write_mode)
+    encoder = choose_encoder(settings.encoder, cache_dir=settings.cache_dir / "encoders")
     reference = settings.reward.reference_cost_usd or reference_cost(list(cards.values()))
-    nodes = Nodes(
-        candidates=candidates,
-        router=router,
-        agents={name: make_agent(name) for name in {c.agent for c in candidates.values()}},
-        llms={name: wrap_llm(llm) if wrap_llm else llm for name, llm in models.llms.items()},
-        skills=library,
-        stores=stores,
-        recorder=Recorder(stores),
-        tracer=Tracer(),
-        rewards=Rewards(cost_weight=settings.reward.cost_weight, reference_cost_usd=reference),
-        health=ModelHealth(),
-        absent_models=models.absent,
-    )
-    await stores.budgets.open(BudgetAccount(id=DEFAULT_ACCOUNT, limit_usd=settings.budget.account_limit_usd))
-    await relearn(router, stores, settings.relearn_limit)
-    nodes.recorder.start()
+    async with AsyncExitStack() as opened:
+        stores = stores or await open_stores(settings.store_url, mode=settings.write_mode)
+        opened.push_async_callback(stores.close)
+        first_counter = await next_counter(stores, settings.seed)
+        router = _router(settings, candidates, encoder.encoder, first_counter=first_counter)
+        models = await _models(settings, llms or {}, on_fetch)
+        for llm in models.llms.values():
+            opened.push_async_callback(llm.close)
+        nodes = Nodes(
+            candidates=candidates,
+            router=router,
+            agents={name: make_agent(name) for name in {c.agent for c in candidates.values()}},
+            llms={name: wrap_llm(llm) if wrap_llm else llm for name, llm in models.llms.items()},
+            skills=library,
+            stores=stores,
+            recorder=Recorder(stores),
+            tracer=Tracer(),
+            rewards=Rewards(cost_weight=settings.reward.cost_weight, reference_cost_usd=reference),
+            health=ModelHealth(),
+            absent_models=models.absent,
+        )
+        await stores.budgets.open(BudgetAccount(id=DEFAULT_ACCOUNT, limit_usd=settings.budget.account_limit_usd))
+        await relearn(router, stores, settings.relearn_limit)
+        nodes.recorder.start()
+        return Service(
+            nodes=nodes,
+            graph=build_run_graph(nodes, max_attempts=settings.max_attempts),
+            defaults=Defaults(
+                run_limit_usd=settings.budget.run_limit_usd,
+                run_timeout_seconds=settings.budget.run_timeout_seconds,
+                query_bytes=settings.limits.query_bytes,
+                output_tokens=settings.limits.output_tokens,
+            ),
+            policies=tuple(POLICIES),
+            notices=_notices(models, encoder),
+            on_close=opened.pop_all().aclose,
+        )
+
+
+def _notices(models: Models, encoder: EncoderChoice) -> tuple[str, ...]:
     notices = [f"model {name!r} {reason}" for name, reason in models.absent.items()]
     if encoder.fallback_reason:
         notices.append(f"no sentence encoder, routing by hashed words: {encoder.fallback_reason}")
-    return Service(
-        nodes=nodes,
-        graph=build_run_graph(nodes, max_attempts=settings.max_attempts),
-        defaults=Defaults(
-            run_limit_usd=settings.budget.run_limit_usd,
-            run_timeout_seconds=settings.budget.run_timeout_seconds,
-            query_bytes=settings.limits.query_bytes,
-            output_tokens=settings.limits.output_tokens,
-        ),
-        policies=tuple(POLICIES),
-        notices=tuple(notices),
-        on_close=tuple(models.on_close),
-    )
+    if encoder.larger_reason:
+        notices.append(f"the sentence encoder takes 65 MB more than it could: {encoder.larger_reason}")
+    return tuple(notices)
+
+
+async def next_counter(stores: Stores, seed: int | None) -> int:
+    """The first random number of a fixed seed that no stored decision has used; a restart must repeat none."""
+    if seed is None:
+        return 0
+    recent = await stores.decisions.find(DecisionFilter(limit=RECENT_DECISIONS))
+    return max((each.decision.rng_counter + 1 for each in recent if each.decision.rng_seed == seed), default=0)
 
 
 async def relearn(router: Router, stores: Stores, limit: int) -> None:
@@ -134,7 +158,14 @@ def _candidate(candidate: CandidateSettings, cards: Mapping[str, ModelCard]) -> 
         raise SettingsInvalid(
             f"Candidate {candidate.agent}/{candidate.model} names no known model; known: {', '.join(sorted(cards))}."
         )
+    if candidate.agent not in AGENTS:
+        raise SettingsInvalid(f"Candidate names no known agent, {candidate.agent!r}; known: {', '.join(AGENTS)}.")
     name = candidate.id or f"{candidate.agent}/{candidate.model}{'+skills' if candidate.skills else ''}"
+    if not CANDIDATE_ID.fullmatch(name):
+        raise SettingsInvalid(
+            f"{name!r} cannot be a candidate's id: at most 200 of A-Z a-z 0-9 . _ : / + @ -, and not `auto`.",
+            hint="Give the candidate an `id` of its own, or the model another name.",
+        )
     return Candidate(
         id=name, agent=candidate.agent, model=candidate.model, card=cards[candidate.model], skills=candidate.skills
     )
@@ -147,7 +178,7 @@ async def _library(settings: Settings) -> SkillLibrary:
 
 
 async def _check(settings: Settings, candidates: Mapping[str, Candidate], library: SkillLibrary) -> None:
-    """What settings alone cannot know: doubled ids, unknown skills, unknown policy."""
+    """What settings alone cannot know: doubled ids, unknown skills."""
     if len(candidates) < len(settings.candidates):
         raise SettingsInvalid("Two candidates have one id.", hint="Give each its own `id` in the settings.")
     offered = {skill.name for skill in await library.skills()}
@@ -158,13 +189,15 @@ async def _check(settings: Settings, candidates: Mapping[str, Candidate], librar
             )
 
 
-def _router(settings: Settings, candidates: Mapping[str, Candidate], encoder: Encoder) -> Router:
+def _router(settings: Settings, candidates: Mapping[str, Candidate], encoder: Encoder, *, first_counter: int) -> Router:
     catalog = TaskCatalog(task_to_examples=settings.tasks) if settings.tasks else TaskCatalog.default()
     prices = {c.id: float(c.card.cost_usd(USUAL_CALL)) for c in candidates.values()}
     options: dict[str, dict[str, object]] = {"cheapest": {"arm_to_price_usd": prices}}
     policies = {name: make_policy(name, **options.get(name, {})) for name in POLICIES}
     featurizer = TaskFeaturizer(CachedEncoder(encoder), catalog)
-    return FallbackRouter(PolicyRouter(policies, featurizer, default=settings.policy, seed=settings.seed))
+    return FallbackRouter(
+        PolicyRouter(policies, featurizer, default=settings.policy, seed=settings.seed, first_counter=first_counter)
+    )
 
 
 async def _models(
@@ -172,28 +205,32 @@ async def _models(
 ) -> Models:
     """Every model that a candidate names. Where no local file is here at all, the smallest one is fetched."""
     models = Models()
-    wanted = {candidate.model for candidate in settings.candidates}
-    for name in sorted(wanted):
+    wanted = sorted({candidate.model for candidate in settings.candidates})
+    local = {}
+    for name in wanted:
+        model = settings.models[name]
         if name in given:
             models.llms[name] = given[name]
-        elif settings.models[name].provider != "local":
-            models.llms[name] = _remote(name, settings.models[name])
-    local = {name: settings.models[name].file or name for name in sorted(wanted - set(models.llms))}
-    paths = {name: find(file, settings.cache_dir) for name, file in local.items()}
-    if local and not models.llms and not any(paths.values()):
-        smallest = min(
-            local, key=lambda name: MODEL_FILES[local[name]].size_bytes if local[name] in MODEL_FILES else 1e18
-        )
+        elif model.provider == "local":
+            local[name] = model.file or name
+        elif model.lacks_key:
+            models.absent[name] = f"needs the environment variable {model.api_key_variable!r}, which is not set"
+        else:
+            models.llms[name] = _remote(name, model)
+    paths = {name: model_path(file, settings.cache_dir) for name, file in local.items()}
+    fetchable = [name for name, file in local.items() if file in MODEL_FILES]
+    if fetchable and not models.llms and not any(paths.values()):
+        smallest = min(fetchable, key=lambda name: MODEL_FILES[local[name]].size_bytes)
         paths[smallest] = await asyncio.to_thread(fetch, local[smallest], settings.cache_dir, on_progress=on_fetch)
     for name, path in paths.items():
         if path is None:
-            models.absent[name] = f"is not on this machine; get it with `antroute models fetch {local[name]}`"
+            advice = f"; get it with `antroute models fetch {local[name]}`" if name in fetchable else ""
+            models.absent[name] = f"has no file {local[name]!r} on this machine{advice}"
             continue
         server = LocalModelServer(
             path, threads=settings.model_threads, context_window=settings.models[name].context_window
         )
         models.llms[name] = LocalLLM(server)
-    models.on_close += [llm.close for llm in models.llms.values()]
     return models
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from decimal import Decimal
@@ -53,7 +52,9 @@ class MeteredLLM:
         except AnswerCut as error:
             self.meter.charge(error.usage_so_far)
             raise
-        except asyncio.CancelledError:  # nobody can say how far the model had come
+        except AgentError:  # refused before it began: nothing to pay
+            raise
+        except BaseException:  # left, or a bug: nobody can say how far the model had come
             self.meter.charge(worst_case_of_call(request))
             raise
         self.meter.charge(completion.usage)

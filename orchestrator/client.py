@@ -12,14 +12,17 @@ from typing import Any, Self, Unpack
 import httpx
 from httpx_sse import aconnect_sse
 
+from agents.errors import AnswerCut
 from orchestrator.checkers import check
 from orchestrator.errors import ServerUnreachable, error_of
-from orchestrator.service import Run, RunOptions, Started
+from orchestrator.service import Run, RunOptions, Started, amount_of, check_names
 from storage.errors import InvalidInput, ServiceError
 from storage.records import Generation, TokenUsage
 
 EMBEDDED_ONLY = ("account", "run_id", "step")  # options that only the process that owns the store can honour
+CONNECT_SECONDS = 5.0
 READ_SECONDS = 150.0  # a little more than a run's usual time limit
+GRACE_SECONDS = 30.0  # beyond the time limit that a caller names
 
 
 class Client:
@@ -39,7 +42,6 @@ class Client:
             base_url=base_url.rstrip("/").removesuffix("/v1"),
             headers={"authorization": f"Bearer {key}"} if key else {},
             transport=transport,
-            timeout=httpx.Timeout(READ_SECONDS, connect=5.0),
         )
 
     async def __aenter__(self) -> Self:
@@ -56,7 +58,7 @@ class Client:
     async def run(self, text: str, **options: Unpack[RunOptions]) -> Run:
         """Routes, executes and records one query on the server; a `checker` judges here and sends its verdict."""
         body = _body(text, options)
-        answer = await self._send("POST", "/v1/chat/completions", body)
+        answer = await self._send("POST", "/v1/chat/completions", body, patience=_timeout(options))
         run = _run(answer["antroute"], answer["choices"][0], answer["usage"])
         checker = options.get("checker")
         if checker is None:
@@ -73,7 +75,9 @@ class Client:
         pieces: list[str] = []
         last: dict[str, Any] = {}
         try:
-            async with aconnect_sse(self._http, "POST", "/v1/chat/completions", json=body) as source:
+            async with aconnect_sse(
+                self._http, "POST", "/v1/chat/completions", json=body, timeout=_timeout(options)
+            ) as source:
                 if source.response.is_error:
                     await source.response.aread()
                     raise _error_of(source.response)
@@ -93,6 +97,8 @@ class Client:
                             yield delta
         except httpx.TransportError as exc:
             raise self._unreachable(exc) from exc
+        if not last.keys() >= {"antroute", "usage", "finish_reason"}:
+            raise AnswerCut("The server's stream ended before the answer did.")
         choice = {"message": {"content": "".join(pieces)}, "finish_reason": last["finish_reason"]}
         yield _run(last["antroute"], choice, last["usage"])
 
@@ -112,15 +118,26 @@ class Client:
         return await self._send("GET", f"/v1/traces/{run_id}")
 
     async def _send(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        patience: httpx.Timeout | None = None,
     ) -> dict[str, Any]:
         try:
-            response = await self._http.request(method, path, json=body, headers=dict(headers or {}))
+            response = await self._http.request(
+                method, path, json=body, headers=dict(headers or {}), timeout=patience or _timeout({})
+            )
         except httpx.TransportError as exc:
             raise self._unreachable(exc) from exc
         if response.is_error:
             raise _error_of(response)
-        answer: dict[str, Any] = response.json()
+        try:
+            answer: dict[str, Any] = response.json()
+        except ValueError as exc:
+            raise ServiceError(f"{self._http.base_url} answered with no JSON; is it an Antroute server?") from exc
         return answer
 
     def _unreachable(self, exc: httpx.TransportError) -> ServerUnreachable:
@@ -129,7 +146,14 @@ class Client:
         )
 
 
+def _timeout(options: RunOptions) -> httpx.Timeout:
+    """How long to wait for the server's next byte: longer than the server itself will."""
+    wished = options.get("timeout_seconds") or 0.0
+    return httpx.Timeout(max(READ_SECONDS, wished + GRACE_SECONDS), connect=CONNECT_SECONDS)
+
+
 def _body(text: str, options: RunOptions) -> dict[str, Any]:
+    check_names(options)
     wrong = [name for name in EMBEDDED_ONLY if options.get(name) is not None]
     if wrong:
         raise InvalidInput(f"Only the embedded orchestrator takes {', '.join(wrong)}.", field=wrong[0])
@@ -146,7 +170,7 @@ def _body(text: str, options: RunOptions) -> dict[str, Any]:
         "stop": list(generation.stop) or None,
         "metadata": dict(options.get("metadata", {})),
         "antroute": {
-            "budget_usd": None if budget is None else float(budget),
+            "budget_usd": None if budget is None else float(amount_of(budget)),
             "timeout_seconds": options.get("timeout_seconds"),
             "requires": list(options.get("requires", ())),
         },

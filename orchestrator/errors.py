@@ -5,11 +5,15 @@
   - DeadlineExceeded      the answer did not come in time
   - NotAuthenticated      the caller sent no key, or a wrong one
   - NotPermitted          the caller may not do this here
+  - BodyTooLarge          (an InvalidInput) the caller's request has more bytes than are taken
   - IdempotencyConflict   the caller used one idempotency key for two different bodies
   - ServerUnreachable     the SDK's client could not reach the service
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
 
 from agents.errors import AgentError, AnswerCut, ModelFileMissing, ModelRefused, ModelUnavailable
 from routing.errors import EncoderUnavailable, NoCandidate, RoutingError, UnknownPolicy
@@ -56,6 +60,12 @@ class NotPermitted(OrchestratorError):
     code = "not_permitted"
 
 
+class BodyTooLarge(InvalidInput):
+    """The body has more bytes than are taken."""
+
+    code = "body_too_large"
+
+
 class IdempotencyConflict(OrchestratorError):
     """This idempotency key was used with another body."""
 
@@ -81,10 +91,40 @@ CODE_TO_ERROR: dict[str, type[ServiceError]] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why an attempt gave no answer, in plain values; an error's other form."""
+
+    decision_id: str
+    code: str
+    message: str
+    hint: str = ""
+    retry_after_seconds: float | None = None
+
+    @classmethod
+    def of(cls, error: BaseException, decision_id: str) -> Self:
+        code = f"internal_error ({type(error).__name__})"
+        if not isinstance(error, ServiceError):
+            return cls(decision_id=decision_id, code=code, message=str(error))
+        return cls(
+            decision_id=decision_id,
+            code=error.code,
+            message=str(error),
+            hint=error.hint,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+
+    def error(self) -> ServiceError:
+        error = error_of(self.code, self.message, hint=self.hint)
+        error.decision_id, error.retry_after_seconds = self.decision_id, self.retry_after_seconds
+        return error
+
+
 def error_of(code: str | None, message: str, *, field: str = "", hint: str = "") -> ServiceError:
     """The error that a stored outcome or a remote service tells of by its code."""
-    if code == InvalidInput.code:
-        return InvalidInput(message, field=field, hint=hint)
+    if code in (InvalidInput.code, BodyTooLarge.code):
+        kind = InvalidInput if code == InvalidInput.code else BodyTooLarge
+        return kind(message, field=field, hint=hint)
     if code == AnswerCut.code:
         return AnswerCut(message, hint=hint)
     return CODE_TO_ERROR.get(code or "", ServiceError)(message, hint=hint or None)

@@ -9,6 +9,8 @@ from langgraph.graph import END, START, StateGraph
 
 from orchestrator.nodes import Nodes, RunState, untried
 
+STEPS_OF_ATTEMPT = 3  # route, execute, record
+
 
 class RunGraph(Protocol):
     """A compiled graph: state in, final state out."""
@@ -32,7 +34,7 @@ def build_run_graph(nodes: Nodes, *, max_attempts: int) -> RunGraph:
     graph.add_edge("route", "execute")
     graph.add_edge("execute", "record")
     graph.add_conditional_edges("record", after_record, ["route", END])
-    return graph.compile()
+    return graph.compile().with_config(recursion_limit=STEPS_OF_ATTEMPT * max_attempts + 1)
 
 
 def _merged(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, str]:
@@ -64,11 +66,12 @@ def build_workflow_graph(
         return run
 
     graph = StateGraph(WorkflowState)
+    ids = {name: f"step_{place}" for place, name in enumerate(name_to_work)}  # a name may hold what langgraph reserves
     for name in name_to_work:
-        graph.add_node(name, node(name))
+        graph.add_node(ids[name], node(name))
     needed = {need for needs in name_to_needs.values() for need in needs}
     for name, needs in name_to_needs.items():
-        graph.add_edge(list(needs) if needs else START, name)
+        graph.add_edge([ids[need] for need in needs] if needs else START, ids[name])
         if name not in needed:
-            graph.add_edge(name, END)
-    return graph.compile()
+            graph.add_edge(ids[name], END)
+    return graph.compile().with_config(recursion_limit=len(ids) + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypedDict
@@ -13,23 +14,26 @@ from agents.base import Agent
 from agents.errors import AgentError, ModelUnavailable
 from agents.llm import LLM, FinishReason
 from orchestrator.budget import Meter, MeteredLLM
+from orchestrator.caller import Caller, current_caller
 from orchestrator.checkers import Checker, check
-from orchestrator.errors import DeadlineExceeded
+from orchestrator.errors import DeadlineExceeded, Failure
 from orchestrator.health import ModelHealth
 from orchestrator.recorder import Entry, Recorder
 from orchestrator.rewards import Rewards
 from orchestrator.streaming import StreamedLLM, answer_sink
+from orchestrator.texts import storable
 from orchestrator.tracing import TracedLibrary, TracedLLM, Tracer
 from routing.base import Choice, Router
 from routing.candidates import Candidacy, Limits, all_masked_reason, options
 from routing.errors import NoCandidate
 from skills.base import SkillLibrary
 from skills.wrappers import FilteredLibrary
-from storage.errors import BudgetExceeded, ServiceError
-from storage.records import Candidate, Decision, Outcome, OutcomeStatus, Payload, Query, TokenUsage
+from storage.errors import BudgetExceeded, ServiceError, StorageUnavailable
+from storage.records import Candidate, Decision, Hold, Outcome, OutcomeStatus, Payload, Query, TokenUsage
 from storage.stores import Item, Stores
 
 HOLD_GRACE_SECONDS = 60.0  # a hold outlives the run's time limit by this
+MESSAGE_CHARACTERS = 2000  # of an error's message that are kept
 
 
 class RunState(TypedDict, total=False):
@@ -51,6 +55,7 @@ class RunState(TypedDict, total=False):
     finish_reason: FinishReason
     is_final: bool  # words are out already: nobody else can take over
     outcome: Outcome
+    failure: Failure  # of the latest attempt that had a candidate, else of the first
     execute_seconds: float
 
 
@@ -74,7 +79,7 @@ class Nodes:
         """Decides, and stores the decision before anything runs."""
         self.recorder.require_room()
         query, attempt = state["query"], state["attempt"] + 1
-        with self.tracer.span(query.run_id, "route", attempt=str(attempt)) as attributes:
+        with self.tracer.span(query, "route", attempt=str(attempt)) as attributes:
             choice, before = await self.choose(state)
             decision = self.decision(state, choice, attempt=attempt, before_usd=before)
             attributes["router.selected"] = decision.candidate_id or "nobody"
@@ -84,40 +89,40 @@ class Nodes:
         return {"decision": decision, "attempt": attempt, "tried": tried}
 
     async def execute(self, state: RunState) -> RunState:
-        """Holds the worst case and runs the candidate; a bug or a cancel is settled and recorded, then raised."""
-        decision, started = state["decision"], time.perf_counter()
+        """Holds the worst case and runs the candidate; a bug is settled and recorded, then raised."""
+        decision = state["decision"]
         if decision.candidate_id is None:
-            return {"outcome": _failed(decision, await self._no_candidate(state), "refused"), "hold_id": None}
+            error = await self._no_candidate(state)
+            failure = state.get("failure") or Failure.of(error, decision.id)
+            return {"outcome": _failed(decision, error, "refused"), "failure": failure, "hold_id": None}
         candidate = self.candidates[decision.candidate_id]
         try:
-            hold_seconds = state["timeout_seconds"] + HOLD_GRACE_SECONDS
-            hold = await self.stores.budgets.hold(
-                decision.account_id, decision.budget_reserved_usd, seconds=hold_seconds
-            )
-        except BudgetExceeded as error:
-            return {"outcome": _failed(decision, error, "refused"), "hold_id": None}
-        meter, sink = Meter(candidate.card, hold.amount_usd), answer_sink.get()
+            hold = await self._hold(state)
+        except ServiceError as error:
+            failure = Failure.of(error, decision.id)
+            return {"outcome": _failed(decision, error, "refused"), "failure": failure, "hold_id": None}
+        meter, started, sink = Meter(candidate.card, hold.amount_usd), time.perf_counter(), answer_sink.get()
         if sink is not None:
             sink.begin(decision)
-        closing: RunState = {**state, "hold_id": hold.id}
+        changes: RunState = {"hold_id": hold.id, "answer": ""}
         try:
-            answer = await self._answer(state, candidate, meter)
+            changes["answer"] = await self._answer(state, candidate, meter)
             outcome = Outcome(decision_id=decision.id, run_id=decision.run_id, status="succeeded")
             self.health.succeeded(candidate.model)
         except ServiceError as error:
-            answer, outcome = "", _failed(decision, error, "failed")
+            changes["failure"], outcome = Failure.of(error, decision.id), _failed(decision, error, "failed")
             if isinstance(error, ModelUnavailable):
                 self.health.failed(candidate.model, str(error))
         except BaseException as error:
-            status: OutcomeStatus = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
-            closing["outcome"] = _spent(_failed(decision, error, status), meter, started)
-            await asyncio.shield(self.record(closing))
-            raise
+            is_cancelled = isinstance(error, asyncio.CancelledError)
+            outcome = _failed(decision, error, "cancelled" if is_cancelled else "failed")
+            if not (is_cancelled and _caller().has_left):
+                await self._close(state, hold, _spent(outcome, meter, started))
+                raise
         return {
+            **changes,
             "outcome": _spent(outcome, meter, started),
-            "answer": answer,
             "finish_reason": meter.finish_reason,
-            "hold_id": hold.id,
             "is_final": sink is not None and sink.has_written,
             "execute_seconds": state["execute_seconds"] + time.perf_counter() - started,
         }
@@ -126,18 +131,35 @@ class Nodes:
         """Settles the hold, stores outcome, reward and spans in one write, and teaches the policies after it."""
         decision, outcome, items = state["decision"], state["outcome"], list[Item]()
         if outcome.status == "succeeded":
-            payload = Payload.of(_storable(state["answer"]))
+            payload = Payload.of(state["answer"])
             outcome = replace(outcome, payload_id=payload.id, payload_digest=payload.digest)
             checker = state.get("checker")
             if checker is not None:
                 outcome = replace(outcome, quality=check(checker, state["answer"]), judged_by="verifier")
             items.append(payload)
         reward = self.rewards.reward_for(outcome, cost_usd=outcome.cost_usd)
-        items += [outcome, *([reward] if reward else ()), *self.tracer.collect(decision.run_id)]
-        await self.recorder.record(Entry(hold_id=state.get("hold_id"), cost_usd=outcome.cost_usd, items=tuple(items)))
+        items += [outcome, *([reward] if reward else ()), *self.tracer.collect(state["query"])]
+        try:
+            await self.recorder.record(
+                Entry(hold_id=state.get("hold_id"), cost_usd=outcome.cost_usd, items=tuple(items))
+            )
+        except StorageUnavailable as error:
+            error.decision_id = decision.id
+            raise
         if reward is not None and decision.candidate_id is not None:
             asyncio.get_running_loop().call_soon(self.router.learn, decision, reward)
         return {"outcome": outcome, "spent_usd": state["spent_usd"] + outcome.cost_usd, "hold_id": None}
+
+    async def _hold(self, state: RunState) -> Hold:
+        decision = state["decision"]
+        seconds = state["timeout_seconds"] + HOLD_GRACE_SECONDS
+        return await self.stores.budgets.hold(decision.account_id, decision.budget_reserved_usd, seconds=seconds)
+
+    async def _close(self, state: RunState, hold: Hold, outcome: Outcome) -> None:
+        """Records what an unforeseen end leaves behind; the error that brought it about is the one to be raised."""
+        closing: RunState = {**state, "hold_id": hold.id, "outcome": outcome}
+        with suppress(StorageUnavailable):  # then the recorder keeps it
+            await asyncio.shield(self.record(closing))
 
     async def choose(self, state: RunState) -> tuple[Choice, Decimal]:
         """The router's choice and the money that was there for it; nothing is stored or held."""
@@ -186,9 +208,9 @@ class Nodes:
 
     async def _answer(self, state: RunState, candidate: Candidate, meter: Meter) -> str:
         query, sink = state["query"], answer_sink.get()
-        llm: LLM = TracedLLM(MeteredLLM(self.llms[candidate.model], meter), self.tracer, query.run_id, candidate.model)
-        library = TracedLibrary(FilteredLibrary(self.skills, candidate.skills), self.tracer, query.run_id)
-        with self.tracer.span(query.run_id, "execute", candidate=candidate.id) as attributes:
+        llm: LLM = TracedLLM(MeteredLLM(self.llms[candidate.model], meter), self.tracer, query, candidate.model)
+        library = TracedLibrary(FilteredLibrary(self.skills, candidate.skills), self.tracer, query)
+        with self.tracer.span(query, "execute", candidate=candidate.id) as attributes, _caller().answering():
             try:
                 async with asyncio.timeout(state["timeout_seconds"]):
                     answer = await self.agents[candidate.agent].run(
@@ -202,7 +224,7 @@ class Nodes:
                 attributes["cost_usd"] = f"{meter.spent_usd:f}"
         if not answer.strip():
             raise AgentError(f"{candidate.id!r} gave an empty answer.")
-        return answer
+        return storable(answer)
 
     def decision(self, state: RunState, choice: Choice, *, attempt: int, before_usd: Decimal) -> Decision:
         query, payload = state["query"], state["payload"]
@@ -243,14 +265,14 @@ def _failed(decision: Decision, error: BaseException, status: OutcomeStatus) -> 
         status=status,
         quality=0.0 if is_verdict else None,
         judged_by="environment" if is_verdict else None,
-        error_code=error.code if isinstance(error, ServiceError) else f"internal_error ({type(error).__name__})",
-        error_message=str(error)[:2000],
+        error_code=Failure.of(error, decision.id).code,
+        error_message=storable(str(error))[:MESSAGE_CHARACTERS],
     )
 
 
-def _storable(text: str) -> str:
-    """A model may write what a database cannot hold: NUL and half surrogate pairs become U+FFFD."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+def _caller() -> Caller:
+    """The one who waits for this run; somebody who never leaves, where nobody said who it is."""
+    return current_caller.get() or Caller()
 
 
 def _spent(outcome: Outcome, meter: Meter, started: float) -> Outcome:

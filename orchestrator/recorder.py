@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from storage.errors import StorageUnavailable
+from storage.errors import ServiceError, StorageUnavailable
 from storage.records import Hold, utc_now
 from storage.stores import Item, Stores
 
@@ -37,6 +37,7 @@ class Recorder:
         self.retry_seconds = retry_seconds
         self.reap_seconds = reap_seconds
         self.pending: deque[Entry] = deque()
+        self.has_pending = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -51,8 +52,9 @@ class Recorder:
             await self._write(entry)
         except StorageUnavailable as error:
             self.pending.append(entry)
+            self.has_pending.set()
             raise StorageUnavailable(
-                f"The answer came, but its record waits for the database ({error})",
+                f"What was done could not be recorded yet: {error}",
                 hint="Free the database; the record is kept in memory and written as soon as it can be.",
             ) from error
 
@@ -77,12 +79,20 @@ class Recorder:
         await self.stores.journal.write(*entry.items)
 
     async def _drain(self) -> None:
+        """Writes what waits, oldest first; what the store refuses for good must not hold up the rest."""
         while self.pending:
-            await self._write(self.pending[0])
+            try:
+                await self._write(self.pending[0])
+            except StorageUnavailable:
+                raise
+            except ServiceError as error:
+                log.critical("A record was refused and is lost (%s): %r", error, self.pending[0])
             self.pending.popleft()
+        self.has_pending.clear()
 
     async def _retry(self) -> None:
         while True:
+            await self.has_pending.wait()
             await asyncio.sleep(self.retry_seconds)
             try:
                 await self._drain()

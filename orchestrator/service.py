@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from difflib import get_close_matches
 from hashlib import sha256
 from typing import Protocol, TypedDict, Unpack, cast
 
 from agents.llm import FinishReason
+from orchestrator.caller import Caller, current_caller
 from orchestrator.checkers import Checker
-from orchestrator.errors import IdempotencyConflict, error_of
+from orchestrator.errors import IdempotencyConflict
 from orchestrator.graph import RunGraph
 from orchestrator.nodes import Nodes, RunState
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
 from orchestrator.recorder import Entry
 from orchestrator.streaming import AnswerSink, answer_sink
-from storage.errors import InvalidInput
+from orchestrator.texts import is_storable
+from storage.errors import InvalidInput, ServiceError
 from storage.records import Decision, Generation, Judge, Message, Outcome, Payload, Query, TokenUsage, new_id, usd
 from storage.stores import Stores
 
@@ -98,37 +100,24 @@ class Service:
     policies: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()  # what is missing or degraded, for whoever looks
     listeners: list[RunListener] = field(default_factory=list)
-    on_close: tuple[Callable[[], Awaitable[None]], ...] = field(default=())
+    on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
+    runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
 
     @property
     def stores(self) -> Stores:
         return self.nodes.stores
 
     async def run(self, text: str, **options: Unpack[RunOptions]) -> Run:
-        """Routes, executes and records. Raises the last attempt's error, with its `decision_id`, when all failed."""
-        started = time.perf_counter()
-        final = cast(RunState, await self.graph.ainvoke(self._start(text, options)))
-        decision, outcome = final["decision"], final["outcome"]
-        if outcome.status != "succeeded":
-            error = error_of(outcome.error_code, outcome.error_message or "")
-            error.decision_id = decision.id
+        """Routes, executes and records. Raises the last attempt's error, with its `decision_id`, when all failed.
+
+        A caller who is cancelled cuts the answering short; the run is still settled and recorded.
+        """
+        try:
+            run = await self._run(text, options)
+        except Exception as error:
             for listener in self.listeners:
-                listener.failed(error.code)
-            raise error
-        seconds = time.perf_counter() - started
-        run = Run(
-            run_id=decision.run_id,
-            answer=final["answer"],
-            candidate_id=decision.candidate_id or "",
-            decision_id=decision.id,
-            cost_usd=final["spent_usd"],
-            quality=outcome.quality,
-            attempts=final["attempt"],
-            latency_seconds=seconds,
-            overhead_seconds=seconds - final["execute_seconds"],
-            usage=outcome.usage,
-            finish_reason=final["finish_reason"],
-        )
+                listener.failed(error.code if isinstance(error, ServiceError) else "internal_error")
+            raise
         for listener in self.listeners:
             listener.answered(run)
         return run
@@ -157,10 +146,10 @@ class Service:
                 yield finished.answer
             yield finished
         finally:
-            if not run.done():
-                run.cancel()
-                with suppress(asyncio.CancelledError):
-                    await run
+            run.cancel()
+            await asyncio.wait([run])
+            if not run.cancelled():
+                run.exception()  # has been raised above, or nobody is left to hear it
 
     async def route(self, text: str, **options: Unpack[RunOptions]) -> Decision:
         """What would be decided now, and why; nothing runs and nothing is stored."""
@@ -188,13 +177,16 @@ class Service:
         if idempotency_key is not None:
             digest = sha256(f"{decision_id}/{idempotency_key}".encode()).hexdigest()
             verdict = replace(verdict, id=f"outcome_{digest[:16]}")
-        for known in outcomes:
-            if known.id == verdict.id:
-                return _same_verdict(known, verdict)
-        cost = sum((o.cost_usd for o in outcomes), Decimal(0))
-        reward = self.nodes.rewards.reward_for(verdict, cost_usd=cost)
+        if known := _with_id(outcomes, verdict.id):
+            return _same_verdict(known, verdict)
+        reward = self.nodes.rewards.reward_for(verdict, cost_usd=sum((o.cost_usd for o in outcomes), Decimal(0)))
         rewards = (reward,) if reward else ()
-        await self.nodes.recorder.record(Entry(hold_id=None, cost_usd=Decimal(0), items=(verdict, *rewards)))
+        try:
+            await self.nodes.recorder.record(Entry(hold_id=None, cost_usd=Decimal(0), items=(verdict, *rewards)))
+        except InvalidInput:  # the id is taken: by a caller with the same key, at the same moment
+            if known := _with_id(await self.stores.decisions.outcomes_of(decision_id), verdict.id):
+                return _same_verdict(known, verdict)
+            raise
         for reward in rewards:
             self.nodes.router.learn(decision, reward)
         return verdict
@@ -216,13 +208,58 @@ class Service:
         return [f"model {name!r} {troubles[name]}" for name in sorted(models)] if models <= set(troubles) else []
 
     async def close(self) -> None:
-        """Writes what waits, stops model servers and closes the stores."""
+        """Ends the runs under way, writes what waits, stops model servers and closes the stores."""
+        for caller in self.runs.values():
+            caller.leave()
+        await asyncio.gather(*self.runs, return_exceptions=True)
         await self.nodes.recorder.stop()
-        for close in self.on_close:
-            await close()
-        await self.stores.close()
+        await self.on_close()
+
+    async def _run(self, text: str, options: RunOptions) -> Run:
+        started = time.perf_counter()
+        final = await self._carried_out(self._start(text, options))
+        decision, outcome = final["decision"], final["outcome"]
+        if outcome.status == "cancelled":  # the service is closing
+            raise asyncio.CancelledError
+        if outcome.status != "succeeded":
+            raise final["failure"].error()
+        seconds = time.perf_counter() - started
+        return Run(
+            run_id=decision.run_id,
+            answer=final["answer"],
+            candidate_id=decision.candidate_id or "",
+            decision_id=decision.id,
+            cost_usd=final["spent_usd"],
+            quality=outcome.quality,
+            attempts=final["attempt"],
+            latency_seconds=seconds,
+            overhead_seconds=seconds - final["execute_seconds"],
+            usage=outcome.usage,
+            finish_reason=final["finish_reason"],
+        )
+
+    async def _carried_out(self, state: RunState) -> RunState:
+        """The final state. The steps have a task of their own, which a cancelled caller does not cut off."""
+        caller, context = Caller(), copy_context()
+        context.run(current_caller.set, caller)
+        task = asyncio.create_task(self._steps(state), context=context)
+        self.runs[task] = caller
+        task.add_done_callback(self.runs.pop)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            caller.leave()
+            await asyncio.wait([task])
+            raise
+
+    async def _steps(self, state: RunState) -> RunState:
+        try:
+            return cast(RunState, await self.graph.ainvoke(state))
+        finally:
+            self.nodes.tracer.collect(state["query"])  # of a run that broke off before its record
 
     def _start(self, text: str, options: RunOptions) -> RunState:
+        check_names(options)
         budget, timeout = options.get("budget_usd"), options.get("timeout_seconds")
         query = self._query(text, options)
         return RunState(
@@ -241,8 +278,10 @@ class Service:
 
     def _query(self, text: str, options: RunOptions) -> Query:
         messages = options.get("messages", ())
-        size = sum(len(part.encode("utf-8", "surrogatepass")) for part in (text, *(m.content for m in messages)))
-        if any("\x00" in part or not _is_unicode(part) for part in (text, *(m.content for m in messages))):
+        generation = options.get("generation", Generation())
+        turns = (text, *(message.content for message in messages))
+        size = sum(len(turn.encode("utf-8", "surrogatepass")) for turn in turns)
+        if not all(is_storable(part) for part in (*turns, *generation.stop)):
             raise InvalidInput(
                 "The query holds a NUL or half a surrogate pair.", field="text", hint="Send plain UTF-8."
             )
@@ -254,7 +293,6 @@ class Service:
                 field="text",
                 hint="Shorten it, or raise limits.query_bytes in the settings.",
             )
-        generation = options.get("generation", Generation())
         if not 1 <= generation.max_output_tokens <= self.defaults.output_tokens:
             raise InvalidInput(
                 f"max_tokens is {generation.max_output_tokens}; it must be 1 to {self.defaults.output_tokens}.",
@@ -290,18 +328,24 @@ def _started(sink: AnswerSink, began: float) -> Started:
     )
 
 
-def _is_unicode(text: str) -> bool:
-    """Whether UTF-8 can write it: JSON can smuggle in half a surrogate pair."""
-    return not any("\ud800" <= char <= "\udfff" for char in text)
+def check_names(options: Mapping[str, object]) -> None:
+    """Raises InvalidInput for an option that there is not: a misspelt budget must not be no budget."""
+    known = sorted(RunOptions.__annotations__)
+    for name in options:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            guess = f"; did you mean {close[0]!r}?" if close else ""
+            raise InvalidInput(f"No option {name!r}{guess} Known: {', '.join(known)}.", field=name)
 
 
 def amount_of(budget: Decimal | float | str) -> Decimal:
     """A caller's budget in whole nano-dollars. Raises InvalidInput."""
     try:
         amount = usd(budget)
+        is_negative = amount < 0  # NaN cannot be compared
     except ArithmeticError as exc:
         raise InvalidInput(f"budget_usd is {budget!r}; it must be an amount in USD.", field="budget_usd") from exc
-    if amount < 0:
+    if is_negative:
         raise InvalidInput(f"budget_usd is {budget!r}; it cannot be negative.", field="budget_usd")
     return amount
 
@@ -310,6 +354,10 @@ def _seconds(timeout: float) -> float:
     if not 0 < timeout <= 86_400:
         raise InvalidInput(f"timeout_seconds is {timeout!r}; it must lie in (0, 86400].", field="timeout_seconds")
     return timeout
+
+
+def _with_id(outcomes: Sequence[Outcome], outcome_id: str) -> Outcome | None:
+    return next((outcome for outcome in outcomes if outcome.id == outcome_id), None)
 
 
 def _same_verdict(known: Outcome, sent: Outcome) -> Outcome:

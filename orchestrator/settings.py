@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from platformdirs import user_cache_path, user_data_path
@@ -24,11 +24,13 @@ ENV_PREFIX = "ANTROUTE_"
 SETTINGS_VARIABLE = "ANTROUTE_SETTINGS"
 DEFAULT_SETTINGS_FILE = Path("antroute.yaml")
 
+C = TypeVar("C")
+
 
 class Section(BaseModel):
     """A part of the settings: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ModelSettings(Section):
@@ -57,6 +59,11 @@ class ModelSettings(Section):
         if self.api_key is not None:
             return self.api_key.get_secret_value()
         return os.environ.get(self.api_key_variable) if self.api_key_variable else None
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether a key is to be read from the environment and is not there."""
+        return self.api_key_variable is not None and not self.key()
 
 
 class CandidateSettings(Section):
@@ -107,6 +114,7 @@ def default_models() -> dict[str, ModelSettings]:
             provider="local",
             file=file,
             price_input_usd_per_mtok=Decimal(price_input),
+            price_cache_read_usd_per_mtok=Decimal(price_input) / 10,  # as hosted models bill a cached prompt
             price_output_usd_per_mtok=Decimal(price_output),
             size_b=size_b,
             description=description,
@@ -139,12 +147,20 @@ class Settings(BaseSettings):
     """The whole of it."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        hide_input_in_errors=True,
     )
 
-    store_url: str = Field(default_factory=lambda: f"sqlite:///{user_data_path('antroute') / 'antroute.db'}")
+    # May hold a password, so it is not shown.
+    store_url: str = Field(
+        default_factory=lambda: f"sqlite:///{user_data_path('antroute') / 'antroute.db'}", repr=False
+    )
     write_mode: Literal["sync", "grouped"] = "sync"
-    cache_dir: Path = Field(default_factory=lambda: user_cache_path("antroute"))
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path("antroute") / "models")  # of model files
     models: dict[str, ModelSettings] = Field(default_factory=default_models, min_length=1)
     candidates: tuple[CandidateSettings, ...] = Field(default_factory=default_candidates, min_length=1)
     skill_folders: tuple[Path, ...] = ()  # folders of SKILL.md folders
@@ -209,27 +225,34 @@ def _line(place: tuple[int | str, ...], error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         known = _known_keys(place)
         return f"Unknown setting {key!r}{_nearest(str(place[-1]), known)}; known here: {', '.join(sorted(known))}."
-    return f"Setting {key!r}: {error['msg']} (got {_shown(error['input'])})."
+    return f"Setting {key!r}: {error['msg']} (got {_shown(place, error['input'])})."
 
 
-def _shown(value: object) -> str:
-    """A wrong value, short enough to read; a mapping could hold a secret and is not shown."""
-    return repr(value)[:80] if isinstance(value, str | int | float | bool | None) else type(value).__name__
+def _shown(place: tuple[int | str, ...], value: object) -> str:
+    """A wrong value, short enough to read; only its type where it could be a secret, or hold one."""
+    field = _section_at(place[:-1]).model_fields.get(str(place[-1]))
+    is_plain = field is not None and not _classes_in(field.annotation, (SecretStr, BaseModel))
+    return repr(value)[:80] if is_plain and isinstance(value, str | int | float | None) else type(value).__name__
 
 
 def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    return list(_section_at(place[:-1]).model_fields)
+
+
+def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
     section: type[BaseModel] = Settings
-    for part in place[:-1]:
+    for part in place:
         if isinstance(part, str) and part in section.model_fields:
-            section = _section_of(section.model_fields[part].annotation) or section
-    return list(section.model_fields)
+            found = _classes_in(section.model_fields[part].annotation, BaseModel)
+            section = found[0] if found else section
+    return section
 
 
-def _section_of(annotation: object) -> type[BaseModel] | None:
-    """The Section inside an annotation such as dict[str, ModelSettings]."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _section_of(part))), None)
+def _classes_in(annotation: object, wanted: type[C] | tuple[type[C], ...]) -> list[type[C]]:
+    """The classes of these kinds inside an annotation such as dict[str, ModelSettings]."""
+    if isinstance(annotation, type) and issubclass(annotation, wanted):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _classes_in(part, wanted)]
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 
 from agents.errors import AnswerCut
 from agents.llm import LLM, Chunk, Completion, CompletionRequest
+from orchestrator.texts import storable
 from storage.records import Decision
 
 
@@ -27,7 +28,7 @@ class AnswerSink:
     def put(self, delta: str) -> None:
         if delta:
             self.has_written = True
-            self.write(delta)
+            self.write(storable(delta))
 
 
 answer_sink: ContextVar[AnswerSink | None] = ContextVar("answer_sink", default=None)

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -14,6 +15,8 @@ import typer
 if TYPE_CHECKING:
     from orchestrator.sdk import Orchestrator
     from storage.stores import Stores
+
+SQLITE = "sqlite:///"
 
 T = TypeVar("T")
 OnFetch = Callable[[int, int, str], None]
@@ -63,19 +66,14 @@ def fetch_progress() -> Iterator[OnFetch]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn(),
         TimeRemainingColumn(),
-    )
+    )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks: dict[str, Any] = {}
+        task = progress.add_task("", total=None, visible=False)
 
         def on_fetch(done_bytes: int, total_bytes: int, what: str) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total_bytes)
-            progress.update(tasks[what], completed=done_bytes, total=total_bytes)
+            progress.update(task, description=what, completed=done_bytes, total=total_bytes, visible=True)
 
         yield on_fetch
 
@@ -98,12 +96,24 @@ async def opened(**overrides: Any) -> AsyncGenerator[Orchestrator, None]:
 
 @asynccontextmanager
 async def opened_stores(url: str | None) -> AsyncGenerator[Stores, None]:
-    """The stores alone, for commands that only look. Raises RecordNotFound where there is no database file yet."""
+    """The stores alone, for commands that only look. Raises InvalidInput where there is no database file yet."""
     from orchestrator.settings import load_settings
     from storage.registry import open_stores
 
-    stores = await open_stores(url or load_settings().store_url)
+    stores = await open_stores(existing(url or load_settings().store_url))
     try:
         yield stores
     finally:
         await stores.close()
+
+
+def existing(url: str) -> str:
+    """The URL, unless its file is missing: whoever only looks must not take a fresh, empty log for a whole one."""
+    from storage.errors import InvalidInput
+
+    file = Path(url.removeprefix(SQLITE))
+    if url.startswith(SQLITE) and not file.is_file():
+        raise InvalidInput(
+            f"No database {str(file)!r}.", field="store", hint="Correct --store, or make one: antroute ask TEXT"
+        )
+    return url

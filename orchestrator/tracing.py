@@ -9,19 +9,19 @@ from contextvars import ContextVar
 
 from agents.llm import LLM, Chunk, Completion, CompletionRequest
 from skills.base import Skill, SkillLibrary
-from storage.records import Span, new_id, utc_now
+from storage.records import Query, Span, new_id, utc_now
 
 _parent_id: ContextVar[str | None] = ContextVar("parent_span_id", default=None)
 
 
 class Tracer:
-    """Collects the spans of the runs under way."""
+    """Collects the spans of the queries under way; side by side, several may belong to one run."""
 
     def __init__(self) -> None:
-        self.run_id_to_spans: dict[str, list[Span]] = {}
+        self.query_id_to_spans: dict[str, list[Span]] = {}
 
     @contextmanager
-    def span(self, run_id: str, name: str, **attributes: str) -> Iterator[dict[str, str]]:
+    def span(self, query: Query, name: str, **attributes: str) -> Iterator[dict[str, str]]:
         """Times the block; the block may add attributes to the mapping it gets. Spans nest by task context."""
         span_id, parent_id, started_at = new_id("span"), _parent_id.get(), utc_now()
         token, started, is_failed = _parent_id.set(span_id), time.perf_counter(), True
@@ -31,27 +31,30 @@ class Tracer:
         finally:
             _parent_id.reset(token)
             span = Span(
-                run_id=run_id, name=name, started_at=started_at, seconds=time.perf_counter() - started, id=span_id,
-                parent_id=parent_id, is_failed=is_failed, attributes=attributes,
+                run_id=query.run_id, name=name, started_at=started_at, seconds=time.perf_counter() - started,
+                id=span_id, parent_id=parent_id, is_failed=is_failed, attributes=attributes,
             )  # fmt: skip
-            self.run_id_to_spans.setdefault(run_id, []).append(span)
+            self.add(query, span)
 
-    def collect(self, run_id: str) -> tuple[Span, ...]:
-        """The finished spans of the run, which are forgotten here."""
-        return tuple(self.run_id_to_spans.pop(run_id, ()))
+    def add(self, query: Query, span: Span) -> None:
+        self.query_id_to_spans.setdefault(query.id, []).append(span)
+
+    def collect(self, query: Query) -> tuple[Span, ...]:
+        """The finished spans of the query, which are forgotten here."""
+        return tuple(self.query_id_to_spans.pop(query.id, ()))
 
 
 class TracedLLM:
     """A span for each call, with the tokens it used."""
 
-    def __init__(self, wrapped: LLM, tracer: Tracer, run_id: str, model: str) -> None:
+    def __init__(self, wrapped: LLM, tracer: Tracer, query: Query, model: str) -> None:
         self.wrapped = wrapped
         self.tracer = tracer
-        self.run_id = run_id
+        self.query = query
         self.model = model
 
     async def complete(self, request: CompletionRequest) -> Completion:
-        with self.tracer.span(self.run_id, "chat", **{"gen_ai.request.model": self.model}) as attributes:
+        with self.tracer.span(self.query, "chat", **{"gen_ai.request.model": self.model}) as attributes:
             completion = await self.wrapped.complete(request)
             attributes.update(_of(completion))
             return completion
@@ -69,10 +72,10 @@ class TracedLLM:
                     yield chunk
         finally:
             span = Span(
-                run_id=self.run_id, name="chat", started_at=started_at, seconds=time.perf_counter() - started,
+                run_id=self.query.run_id, name="chat", started_at=started_at, seconds=time.perf_counter() - started,
                 parent_id=_parent_id.get(), is_failed=is_failed, attributes=found,
             )  # fmt: skip
-            self.tracer.run_id_to_spans.setdefault(self.run_id, []).append(span)
+            self.tracer.add(self.query, span)
 
     async def close(self) -> None:
         await self.wrapped.close()
@@ -81,16 +84,16 @@ class TracedLLM:
 class TracedLibrary(SkillLibrary):
     """A span for each call of a skill."""
 
-    def __init__(self, wrapped: SkillLibrary, tracer: Tracer, run_id: str) -> None:
+    def __init__(self, wrapped: SkillLibrary, tracer: Tracer, query: Query) -> None:
         self.wrapped = wrapped
         self.tracer = tracer
-        self.run_id = run_id
+        self.query = query
 
     async def skills(self) -> Sequence[Skill]:
         return await self.wrapped.skills()
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> str:
-        with self.tracer.span(self.run_id, "execute_tool", **{"gen_ai.tool.name": name}):
+        with self.tracer.span(self.query, "execute_tool", **{"gen_ai.tool.name": name}):
             return await self.wrapped.call(name, arguments)
 
 

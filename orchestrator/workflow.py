@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol, Unpack
 
-from orchestrator.service import Run, RunOptions
+from orchestrator.service import Run, RunOptions, check_names
 from storage.errors import InvalidInput
 
 
@@ -28,16 +28,23 @@ class Step:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The names in the prompt, each once, in order."""
-        names = [name for _, name, _, _ in string.Formatter().parse(self.prompt) if name is not None]
-        return tuple(dict.fromkeys(names))
+        """The names in the prompt, each once, in order. Raises InvalidInput for a brace that stands alone."""
+        return tuple(dict.fromkeys(name for _, name in self._parts() if name is not None))
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The prompt with values in place of names; a value is text and is never parsed again."""
-        parts = []
-        for literal, name, _, _ in string.Formatter().parse(self.prompt):
-            parts += [literal, values[name] if name is not None else ""]
-        return "".join(parts)
+        return "".join(literal + (values[name] if name is not None else "") for literal, name in self._parts())
+
+    def _parts(self) -> list[tuple[str, str | None]]:
+        """Text and the name that follows it."""
+        try:
+            return [(literal, name) for literal, name, _, _ in string.Formatter().parse(self.prompt)]
+        except ValueError as exc:
+            raise InvalidInput(
+                f"The prompt of {self.name!r} cannot be read: {exc}.",
+                field="prompt",
+                hint="Write {{ and }} for braces.",
+            ) from exc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +76,7 @@ class Workflow:
 
     def step(self, name: str, prompt: str, **options: Unpack[RunOptions]) -> Workflow:
         """Adds a step; `budget_usd` among the options limits it. Raises InvalidInput for unknown or doubled names."""
+        check_names(options)
         if name in self.steps or name in self.inputs:
             raise InvalidInput(f"Workflow {self.name!r} has {name!r} already.", field="name")
         step = Step(name=name, prompt=prompt, options=options)

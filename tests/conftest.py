@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from agents.errors import ModelUnavailable
-from agents.llm import CompletionRequest, ScriptedLLM
+from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from orchestrator.bootstrap import bootstrap
 from orchestrator.service import Service
 from orchestrator.settings import Settings
 
 SMALL = {"provider": "scripted", "price_input_usd_per_mtok": "1", "price_output_usd_per_mtok": "2"}
 LARGE = {"provider": "scripted", "price_input_usd_per_mtok": "10", "price_output_usd_per_mtok": "20"}
+CANDIDATES = [
+    {"agent": "single_turn", "model": "small", "id": "small"},
+    {"agent": "single_turn", "model": "large", "id": "large"},
+]
 
 MakeService = Callable[..., Awaitable[Service]]
 
@@ -28,27 +32,31 @@ def fails(request: CompletionRequest) -> str:
     raise ModelUnavailable("The model server is down.")
 
 
+def scripted_settings(**changes: Any) -> Settings:
+    """Two scripted models, `large` ten times as dear as `small`; everything in memory."""
+    given: dict[str, Any] = {
+        "store_url": "memory:",
+        "models": {"small": SMALL, "large": LARGE},
+        "candidates": CANDIDATES,
+        "encoder": "hashing",
+        "policy": "uniform",
+        "seed": 7,
+    }
+    return Settings(**{**given, **changes})
+
+
 @pytest.fixture
 async def make_service() -> AsyncIterator[MakeService]:
-    """Builds services over scripted models `small` and `large`; all are closed at the end."""
+    """Builds services over the models `small` and `large` (an LLM, or a reply function); all are closed at the end."""
     services: list[Service] = []
 
-    async def make(*, small: Any = answers, large: Any = answers, **changes: Any) -> Service:
-        given: dict[str, Any] = {
-            "store_url": "memory:",
-            "models": {"small": SMALL, "large": LARGE},
-            "candidates": [
-                {"agent": "single_turn", "model": "small", "id": "small"},
-                {"agent": "single_turn", "model": "large", "id": "large"},
-            ],
-            "encoder": "hashing",
-            "policy": "uniform",
-            "seed": 7,
+    async def make(*, small: Any = answers, large: Any = answers, stores: Any = None, **changes: Any) -> Service:
+        llms: dict[str, LLM] = {
+            name: ScriptedLLM(reply=given) if callable(given) else given
+            for name, given in {"small": small, "large": large}.items()
         }
-        llms = {"small": ScriptedLLM(reply=small), "large": ScriptedLLM(reply=large)}
-        service = await bootstrap(Settings(**{**given, **changes}), llms=llms)
-        services.append(service)
-        return service
+        services.append(await bootstrap(scripted_settings(**changes), llms=llms, stores=stores))
+        return services[-1]
 
     yield make
     for service in services:

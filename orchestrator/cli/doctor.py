@@ -98,17 +98,23 @@ async def _service() -> list[Finding]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
-    from agents.model_files import MODEL_FILES, find
+    from agents.model_files import MODEL_FILES
+    from orchestrator.model_paths import model_path
 
     here = 0
     for name, model in settings.models.items():
+        if model.lacks_key:
+            fix = f"Set {model.api_key_variable}, or drop the model's `api_key_variable`."
+            yield Finding(subject=name, status="note", found="its key is not set", fix=fix)
+            continue
         if model.provider != "local":
             yield Finding(subject=name, status="ok", found=f"{model.provider} {model.base_url or ''}".strip())
             here += 1
             continue
-        path = find(model.file or name, settings.cache_dir)
+        file = model.file or name
+        path = model_path(file, settings.cache_dir)
         here += path is not None
-        fix = "" if path else f"antroute models fetch {model.file or name}"
+        fix = "" if path else f"antroute models fetch {file}" if file in MODEL_FILES else "Correct the model's `file`."
         yield Finding(subject=name, status="ok" if path else "note", found=str(path or "file not here"), fix=fix)
     if not here:
         fetchable = ", ".join(MODEL_FILES)
@@ -123,7 +129,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
 def _encoder(settings: Settings) -> Finding:
     from routing.registry import choose_encoder
 
-    chosen = choose_encoder(settings.encoder)
+    chosen = choose_encoder(settings.encoder, cache_dir=settings.cache_dir / "encoders")
     status: Status = "ok" if chosen.fallback_reason is None else "note"
     return Finding(subject="encoder", status=status, found=chosen.encoder.name, fix=chosen.fallback_reason or "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -28,7 +29,7 @@ app.add_typer(models.app, name="models")
 def main() -> None:
     """Errors of the service are told in words, with the fix; exit code 2 for wrong input, 1 for the rest."""
     try:
-        app()
+        _run()
     except ServiceError as error:
         sys.stderr.write(f"Error: {error}\n")
         if error.hint:
@@ -37,8 +38,15 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader had enough: `antroute traces list | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still flushes at its end
         sys.exit(141)
+
+
+def _run() -> None:
+    try:
+        app()
+    finally:
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

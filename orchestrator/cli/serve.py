@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+from contextlib import closing
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ from orchestrator.terminal import note, opened, run
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
 
+FAREWELL_SECONDS = 10  # for answers under way when the server is told to stop
 SHORTEST_KEY = 32  # characters; `python -c "import secrets; print(secrets.token_urlsafe(32))"` makes 43
 
 Host = Annotated[
@@ -36,15 +39,39 @@ async def _serve(host: str | None, port: int | None, store: str | None, policy: 
     address = host or settings.server.host
     key = admin_key(settings, address)
     listener = bound(address, settings.server.port if port is None else port)
+    with closing(listener):
+        await _answer(settings, listener, key)
+
+
+async def _answer(settings: Settings, listener: socket.socket, key: str | None) -> None:
     async with opened(settings=settings) as antroute:
         from uvicorn import Config, Server
 
         from orchestrator.rest.app import make_app
 
         app = make_app(antroute.service, key=key, body_bytes=settings.limits.body_bytes)
-        url = f"http://{address}:{listener.getsockname()[1]}"
+        url = url_of(listener)
         note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
-        await Server(Config(app, log_level="warning", access_log=False, lifespan="off")).serve(sockets=[listener])
+        config = Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=FAREWELL_SECONDS,
+        )
+        _outlive_signals()
+        await Server(config).serve(sockets=[listener])
+
+
+def _outlive_signals() -> None:
+    """uvicorn stops at a signal and then raises it again; the stores are closed after that, so it must not end us."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+
+def url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def admin_key(settings: Settings, host: str) -> str | None:

@@ -22,6 +22,7 @@ def make_app(service: Service, *, key: str | None = None, body_bytes: int = 1_04
     app = FastAPI(title="Antroute", version=VERSION, docs_url=None, redoc_url=None)
     app.state.service = service
     app.state.metrics = Metrics()
+    app.state.metrics.pending.set_function(lambda: len(service.nodes.recorder.pending))
     service.listeners.append(app.state.metrics)
     for part in (chat, inspect, operations):
         app.include_router(part.router)

@@ -9,8 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from agents.errors import ModelRefused, ModelUnavailable
-from orchestrator.errors import DeadlineExceeded, IdempotencyConflict, NotAuthenticated, NotPermitted
+from agents.errors import AgentError, ModelUnavailable
+from orchestrator.errors import BodyTooLarge, DeadlineExceeded, IdempotencyConflict, NotAuthenticated, NotPermitted
+from orchestrator.texts import storable
 from routing.errors import NoCandidate, UnknownPolicy
 from storage.errors import BudgetExceeded, InvalidInput, RecordNotFound, ServiceError, StorageUnavailable
 
@@ -23,13 +24,14 @@ STATUS_OF: dict[type[ServiceError], int] = {
     RecordNotFound: 404,
     NoCandidate: 409,
     IdempotencyConflict: 409,
-    ModelRefused: 502,
+    BodyTooLarge: 413,
+    AgentError: 502,
     ModelUnavailable: 503,
     StorageUnavailable: 503,
     DeadlineExceeded: 504,
     ServiceError: 500,
 }
-STATUS_TO_CODE = {401: "not_authenticated", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+STATUS_TO_CODE = {404: "not_found", 405: "method_not_allowed"}
 
 
 def status_of(error: ServiceError) -> int:
@@ -41,9 +43,9 @@ def body_of(error: ServiceError) -> dict[str, dict[str, object]]:
     return {
         "error": {
             "code": error.code,
-            "message": str(error),
+            "message": storable(str(error)),
             "type": "invalid_request_error" if status_of(error) < 500 else "server_error",
-            "param": getattr(error, "field", "") or None,
+            "param": storable(getattr(error, "field", "")) or None,
             "hint": error.hint or None,
             "retryable": error.is_retryable,
             "retry_after_seconds": error.retry_after_seconds,
@@ -55,7 +57,13 @@ def body_of(error: ServiceError) -> dict[str, dict[str, object]]:
 async def service_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ServiceError):
         raise error
-    headers = {"x-antroute-decision-id": error.decision_id} if error.decision_id else {}
+    return response_of(error)
+
+
+def response_of(error: ServiceError) -> JSONResponse:
+    headers = {"x-should-retry": str(error.is_retryable).lower()}  # OpenAI's clients heed it
+    if error.decision_id:
+        headers["x-antroute-decision-id"] = error.decision_id
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(math.ceil(error.retry_after_seconds))
     if isinstance(error, NotAuthenticated):
@@ -70,13 +78,15 @@ async def validation_error(request: Request, error: Exception) -> JSONResponse:
     first, more = error.errors()[0], len(error.errors()) - 1
     field = ".".join(str(part) for part in first["loc"][1:]) or "body"
     message = f"{field}: {first['msg']}." + (f" (and {more} more)" if more else "")
-    return await service_error(request, InvalidInput(message, field=field))
+    return response_of(InvalidInput(message, field=field))
 
 
 async def http_error(request: Request, error: Exception) -> JSONResponse:
-    """Unknown routes and methods, in the same shape."""
+    """Unknown routes and methods, and bodies that no parser takes, in the same shape."""
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == 400:
+        return response_of(InvalidInput("The body cannot be read; send JSON in UTF-8.", field="body"))
     body = body_of(ServiceError(f"{request.method} {request.url.path}: {error.detail}"))
     code = STATUS_TO_CODE.get(error.status_code, "http_error")
     body["error"].update(code=code, type="invalid_request_error")

@@ -1,4 +1,4 @@
-"""What stands before every route, in pure ASGI: the key, the size of the body, the clock."""
+"""What stands before every route, in pure ASGI: the key and the size of the body."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator.errors import NotAuthenticated
-from orchestrator.rest.errors import service_error
-from storage.errors import InvalidInput, ServiceError
+from orchestrator.errors import BodyTooLarge, NotAuthenticated
+from orchestrator.rest.errors import response_of
+from storage.errors import ServiceError
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # a load balancer has no key
 
 
 class Guard:
-    """Refuses before the application reads anything. `key` None means that everybody on loopback may come in."""
+    """Reads the body, within its limit, before the application does. `key` None: everybody on loopback may come in."""
 
     def __init__(self, app: ASGIApp, *, key: str | None, body_bytes: int) -> None:
         self.app = app
@@ -26,39 +26,46 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        refusal = self._refusal(scope["path"], headers)
-        if refusal is not None:
-            response = await service_error(None, refusal)  # type: ignore[arg-type]
-            await response(scope, receive, send)
+        try:
+            self._admit(scope["path"], Headers(scope=scope))
+            body = await whole_body(receive, self.body_bytes)
+        except ServiceError as error:
+            await response_of(error)(scope, receive, send)
             return
-        await self.app(scope, limited(receive, self.body_bytes), send)
+        await self.app(scope, replayed(body, receive), send)
 
-    def _refusal(self, path: str, headers: Headers) -> ServiceError | None:
+    def _admit(self, path: str, headers: Headers) -> None:
+        """Raises NotAuthenticated, or BodyTooLarge where the caller says so beforehand."""
         if self.key is not None and path not in OPEN_PATHS:
             scheme, _, sent = headers.get("authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), self.key.encode()):
-                return NotAuthenticated("No valid key came with the request: send `Authorization: Bearer KEY`.")
+                raise NotAuthenticated("No valid key came with the request: send `Authorization: Bearer KEY`.")
         declared = headers.get("content-length", "0")
-        if declared.isdigit() and int(declared) > self.body_bytes:
-            return too_large(int(declared), self.body_bytes)
-        return None
+        if declared.isdigit():
+            check_size(int(declared), self.body_bytes)
 
 
-def limited(receive: Receive, body_bytes: int) -> Receive:
-    """Counts a body that came without a length, and breaks it off where it grows too large."""
-    taken = 0
-
-    async def counted() -> Message:
-        nonlocal taken
+async def whole_body(receive: Receive, body_bytes: int) -> bytes:
+    """The request's body. Raises BodyTooLarge as soon as it is."""
+    body, has_more = bytearray(), True
+    while has_more:
         message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > body_bytes:
-            raise too_large(taken, body_bytes)
-        return message
-
-    return counted
+        body += message.get("body", b"")
+        has_more = message.get("more_body", False)
+        check_size(len(body), body_bytes)
+    return bytes(body)
 
 
-def too_large(size: int, body_bytes: int) -> InvalidInput:
-    return InvalidInput(f"The body has {size} bytes or more; at most {body_bytes} are taken.", field="body")
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives the body in one piece, then what comes after it."""
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return first.pop() if first else await receive()
+
+    return receive_again
+
+
+def check_size(size: int, body_bytes: int) -> None:
+    if size > body_bytes:
+        raise BodyTooLarge(f"The body has {size} bytes or more; at most {body_bytes} are taken.", field="body")

@@ -27,7 +27,7 @@ class DecisionQuery(BaseModel):
     policy: str | None = None
     run_id: str | None = None
     since: datetime | None = None
-    cursor: int | None = Field(default=None, ge=0)
+    cursor: int | None = Field(default=None, ge=0, le=2**63 - 1)
     limit: int = Field(default=50, ge=1, le=500)
 
 

@@ -55,7 +55,7 @@ class ChatRequest(Body):
     temperature: float = Field(default=0.0, ge=0, le=2)
     top_p: Literal[1] | None = None
     n: Literal[1] | None = None
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
