@@ -143,6 +143,11 @@ def default_candidates() -> tuple[CandidateSettings, ...]:
     )
 
 
+def default_store_url() -> str:
+    """A SQLite file in the user's data folder, which is made where it is missing."""
+    return f"sqlite:///{user_data_path('antroute', ensure_exists=True) / 'antroute.db'}"
+
+
 class Settings(BaseSettings):
     """The whole of it."""
 
@@ -156,9 +161,7 @@ class Settings(BaseSettings):
     )
 
     # May hold a password, so it is not shown.
-    store_url: str = Field(
-        default_factory=lambda: f"sqlite:///{user_data_path('antroute') / 'antroute.db'}", repr=False
-    )
+    store_url: str = Field(default_factory=default_store_url, repr=False)
     write_mode: Literal["sync", "grouped"] = "sync"
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("antroute") / "models")  # of model files
     models: dict[str, ModelSettings] = Field(default_factory=default_models, min_length=1)
