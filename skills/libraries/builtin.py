@@ -12,12 +12,13 @@ from skills.builtin.text import change_case, count_letter, nth_word, reverse_tex
 from skills.builtin.units import convert_units
 from skills.libraries.python import CALL_LIMIT_SECONDS, PythonLibrary
 
+# Small models lean to the tool that is listed first, so the ones that are hardest to replace by another come first.
 BUILTIN_FUNCTIONS: Final[tuple[Callable[..., object], ...]] = (
-    calculator,
-    days_between,
-    add_days,
-    weekday_of,
     convert_units,
+    add_days,
+    days_between,
+    weekday_of,
+    calculator,
     text_stats,
     count_letter,
     reverse_text,
