@@ -67,6 +67,8 @@ def _verdict(decision: Decision) -> str:
         return f"{words}; it was the only one allowed."
     if gap < 0:
         return f"{words}; its score is {-gap:.3f} below the best: this was exploration."
+    if gap == 0:
+        return f"{words}; level with another, so chance decided."
     flip = "a close call" if gap < CLOSE_MARGIN else f"a rival would need {gap:.3f} more to win"
     return f"{words}; ahead by {gap:.3f}: {flip}."
 

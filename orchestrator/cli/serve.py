@@ -49,6 +49,7 @@ async def _answer(settings: Settings, listener: socket.socket, key: str | None) 
 
         from orchestrator.rest.app import make_app
 
+        await antroute.route("Good morning.")  # loads the encoder now, not while the first caller waits
         app = make_app(antroute.service, key=key, body_bytes=settings.limits.body_bytes)
         url = url_of(listener)
         note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
