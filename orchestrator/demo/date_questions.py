@@ -1,4 +1,4 @@
-"""Calendar dates: days between, a date some days off, days of the week."""
+"""Calendar dates: days between, a date some days later, days of the week."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MONTHS = (
 
 
 def date_question(dice: Dice) -> Draft:
-    return dice.pick((_days_between, _date_after, _date_before, _weekday))(dice)
+    return dice.pick((_days_between, _date_after, _weekday))(dice)
 
 
 def _days_between(dice: Dice) -> Draft:
@@ -46,36 +46,16 @@ def _days_between(dice: Dice) -> Draft:
 
 
 def _date_after(dice: Dice) -> Draft:
-    return _shifted(
-        dice,
-        sign=1,
-        phrasings=(
+    start, days = _some_day(dice), dice.whole(24, 180)
+    text = dice.pick(
+        (
             "Which date is {days} days after {start}? Answer as YYYY-MM-DD only.",
             "What is the date {days} days from {start}? Write only YYYY-MM-DD.",
             "Add {days} days to {start}. Answer with the date as YYYY-MM-DD.",
-        ),
-    )
-
-
-def _date_before(dice: Dice) -> Draft:
-    return _shifted(
-        dice,
-        sign=-1,
-        phrasings=(
-            "Which date is {days} days before {start}? Answer as YYYY-MM-DD only.",
-            "Go back {days} days from {start}. Which date is it? YYYY-MM-DD only.",
-        ),
-    )
-
-
-def _shifted(dice: Dice, *, sign: int, phrasings: tuple[str, ...]) -> Draft:
-    start, days = _some_day(dice), dice.whole(24, 180)
-    end = start + timedelta(days=sign * days)
-    return Draft(
-        subject=f"{start} + {sign * days}",
-        text=dice.pick(phrasings).format(days=days, start=_written(start, dice)),
-        checker=Checker(kind="date", expected=end.isoformat()),
-    )
+        )
+    ).format(days=days, start=_written(start, dice))
+    end = start + timedelta(days=days)
+    return Draft(subject=f"{start} + {days}", text=text, checker=Checker(kind="date", expected=end.isoformat()))
 
 
 def _weekday(dice: Dice) -> Draft:
