@@ -129,10 +129,7 @@ def default_models() -> dict[str, ModelSettings]:
 
 
 def default_candidates() -> tuple[CandidateSettings, ...]:
-    tools = (
-        "calculator", "days_between", "add_days", "weekday_of", "convert_units", "count_letter", "reverse_text",
-        "sort_letters", "change_case", "nth_word", "query_json",
-    )  # fmt: skip
+    tools = ("convert_units", "add_days", "days_between", "weekday_of", "calculator")  # more would confuse small models
     return (
         CandidateSettings(agent="single_turn", model="smollm2-135m"),
         CandidateSettings(agent="single_turn", model="qwen2.5-coder-0.5b"),
