@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import TypeVar, cast
 
 from routing.base import Encoder, Policy
@@ -25,6 +26,7 @@ ENCODERS = {
     "hashing": "routing.encoders.hashing:HashingEncoder",
     "minilm": "routing.encoders.minilm:MiniLMEncoder",
 }
+ENCODERS_WITH_FILES = ("minilm",)  # these take a `cache_dir`
 AUTO = "auto"  # the sentence encoder where it loads, else hashing
 
 logger = logging.getLogger(__name__)
@@ -33,10 +35,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderChoice:
-    """An encoder, and why it is not the one that was wished for."""
+    """An encoder, why it is not the one that was wished for, and why it takes more memory than it could."""
 
     encoder: Encoder
     fallback_reason: str | None = None  # None: it is the one that was wished for
+    larger_reason: str | None = None  # None: it has no smaller form, or this is it
 
 
 def make_policy(name: str, **options: object) -> Policy:
@@ -46,26 +49,35 @@ def make_policy(name: str, **options: object) -> Policy:
     return cast(Policy, _load(POLICIES[name])(**options))
 
 
-def make_encoder(name: str = AUTO, **options: object) -> Encoder:
-    """The encoder of this name; `auto` says in the log why it fell back. Raises EncoderUnavailable."""
-    choice = choose_encoder(name, **options)
+def make_encoder(name: str = AUTO, *, cache_dir: Path | None = None, **options: object) -> Encoder:
+    """As `choose_encoder`; reasons go to the log. Raises EncoderUnavailable."""
+    choice = choose_encoder(name, cache_dir=cache_dir, **options)
     if choice.fallback_reason is not None:
         logger.warning("Routing without a sentence encoder, with %r: %s", choice.encoder.name, choice.fallback_reason)
+    if choice.larger_reason is not None:
+        logger.warning("Encoder %r takes more memory than it could: %s", choice.encoder.name, choice.larger_reason)
     return choice.encoder
 
 
-def choose_encoder(name: str = AUTO, **options: object) -> EncoderChoice:
-    """As `make_encoder`, but the reason of a fallback is returned. `auto` takes no options and encodes one text."""
+def choose_encoder(name: str = AUTO, *, cache_dir: Path | None = None, **options: object) -> EncoderChoice:
+    """The encoder of this name, loaded, with its constructor's options; `auto` takes none and encodes one text.
+
+    `cache_dir`: where an encoder that makes files keeps them; default: the user's cache folder. The first time that
+    takes some seconds. Raises EncoderUnavailable.
+    """
     if name == AUTO:
         try:
-            encoder = choose_encoder("minilm").encoder
-            encoder.encode(["ready?"])
+            choice = choose_encoder("minilm", cache_dir=cache_dir)
+            choice.encoder.encode(["ready?"])
         except EncoderUnavailable as exc:
             return EncoderChoice(encoder=choose_encoder("hashing").encoder, fallback_reason=str(exc))
-        return EncoderChoice(encoder=encoder)
+        return choice
     if name not in ENCODERS:
         raise EncoderUnavailable(unknown("encoder", name, [AUTO, *ENCODERS]))
-    return EncoderChoice(encoder=cast(Encoder, _load(ENCODERS[name])(**options)))
+    if name in ENCODERS_WITH_FILES:
+        options["cache_dir"] = cache_dir
+    encoder = cast(Encoder, _load(ENCODERS[name])(**options))
+    return EncoderChoice(encoder=encoder, larger_reason=getattr(encoder, "larger_reason", None))
 
 
 def unknown(kind: str, name: str, known: Mapping[str, object] | list[str]) -> str:

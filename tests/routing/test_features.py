@@ -27,17 +27,17 @@ def hashing_featurizer() -> TaskFeaturizer:
     return TaskFeaturizer(CachedEncoder(HashingEncoder()))
 
 
-def share_right(encoder: str) -> float:
-    featurizer = TaskFeaturizer(CachedEncoder(make_encoder(encoder)))
+def share_right(encoder: str, encoder_dir: Path) -> float:
+    featurizer = TaskFeaturizer(CachedEncoder(make_encoder(encoder, cache_dir=encoder_dir)))
     texts = [text for queries in HELD_OUT.values() for text in queries]
     tasks = [task for task, queries in HELD_OUT.items() for _ in queries]
     found = [context.task for context in featurizer.contexts(texts)]
     return sum(a == b for a, b in zip(tasks, found, strict=True)) / len(tasks)
 
 
-@pytest.mark.parametrize(("encoder", "least"), [("minilm", 0.8), ("hashing", 0.5)])  # one of ten by chance
-def test_held_out_queries_get_their_task(encoder: str, least: float) -> None:
-    assert share_right(encoder) >= least
+@pytest.mark.parametrize(("encoder", "least"), [("minilm", 0.83), ("hashing", 0.5)])  # one of ten by chance
+def test_held_out_queries_get_their_task(encoder: str, least: float, encoder_dir: Path) -> None:
+    assert share_right(encoder, encoder_dir) >= least
 
 
 def test_the_default_catalog_has_enough_varied_examples() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,15 +28,25 @@ def test_unknown_encoder_names_all() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ENCODERS))
-def test_every_encoder_can_be_made(name: str) -> None:
-    encoder = make_encoder(name)
+def test_every_encoder_can_be_made(name: str, encoder_dir: Path) -> None:
+    encoder = make_encoder(name, cache_dir=encoder_dir)
     assert encoder.encode(["hello"]).shape == (1, encoder.dimension)
 
 
-def test_auto_is_the_sentence_encoder_where_it_loads() -> None:
-    choice = choose_encoder("auto")
+def test_auto_is_the_sentence_encoder_where_it_loads(encoder_dir: Path) -> None:
+    choice = choose_encoder("auto", cache_dir=encoder_dir)
+    assert choice.encoder.name == "all-MiniLM-L6-v2-int8-small-1"
+    assert (choice.fallback_reason, choice.larger_reason) == (None, None)
+
+
+def test_sentence_encoder_that_cannot_be_small_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("no folder")
+    choice = choose_encoder("auto", cache_dir=tmp_path / "file")
     assert choice.encoder.name == "all-MiniLM-L6-v2-int8"
     assert choice.fallback_reason is None
+    assert "No network can be kept in" in str(choice.larger_reason)
+    make_encoder("minilm", cache_dir=tmp_path / "file")
+    assert "takes more memory than it could: No network can be kept in" in caplog.text
 
 
 def test_auto_falls_back_and_says_why(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

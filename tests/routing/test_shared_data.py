@@ -26,7 +26,7 @@ TOLERANCE = 0.02  # of mean utility; what a policy must be better than random by
 pytestmark = pytest.mark.shared_data
 
 
-def measured_rounds(folder: Path, *, count: int, encoder: str) -> list[Round]:
+def measured_rounds(folder: Path, *, count: int, encoder: str, encoder_dir: Path) -> list[Round]:
     """Utility = quality - 0.3 cost / cost of the best single, within [0, 1]; tasks known by a few train queries."""
     utility, ids = utilities(folder)
     with gzip.open(folder / "queries.jsonl.gz", "rt", encoding="utf-8") as lines:
@@ -41,7 +41,7 @@ def measured_rounds(folder: Path, *, count: int, encoder: str) -> list[Round]:
         else:
             rest.append(query)
     featurizer = TaskFeaturizer(
-        CachedEncoder(make_encoder(encoder)),
+        CachedEncoder(make_encoder(encoder, cache_dir=encoder_dir)),
         TaskCatalog(task_to_examples={t: e for t, e in task_to_examples.items() if e}),
     )
     contexts = featurizer.contexts([query["text"] for query in rest[:count]])
@@ -81,8 +81,10 @@ def mean_utility(policy: str, rounds: Sequence[Round]) -> float:
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the research data is not at {DATA}")
 @pytest.mark.parametrize(("name", "encoder", "count"), [("bfcl", "minilm", 100), ("zeroeval", "hashing", 600)])
-def test_learned_policies_beat_random_on_measured_outcomes(name: str, encoder: str, count: int) -> None:
-    rounds = measured_rounds(DATA / name, count=count, encoder=encoder)
+def test_learned_policies_beat_random_on_measured_outcomes(
+    name: str, encoder: str, count: int, encoder_dir: Path
+) -> None:
+    rounds = measured_rounds(DATA / name, count=count, encoder=encoder, encoder_dir=encoder_dir)
     rewards = np.stack([round.rewards for round in rounds])
     line = {"random": rewards.mean(), "static": rewards.mean(axis=0).max(), "oracle": rewards.max(axis=1).mean()}
     line |= {
