@@ -202,10 +202,13 @@ class Service:
     async def problems(self) -> list[str]:
         """Why a query could not be answered now; empty when it could. Raises StorageUnavailable."""
         await self.stores.budgets.get("default")
-        self.nodes.recorder.require_room()
+        waiting = len(self.nodes.recorder.pending)
+        problems = [f"{waiting} records wait for the database"] if waiting else []
         troubles = {**self.nodes.health.reasons(), **self.nodes.absent_models}
         models = {candidate.model for candidate in self.nodes.candidates.values()}
-        return [f"model {name!r} {troubles[name]}" for name in sorted(models)] if models <= set(troubles) else []
+        if models <= set(troubles):
+            problems += [f"model {name!r} {troubles[name]}" for name in sorted(models)]
+        return problems
 
     async def close(self) -> None:
         """Ends the runs under way, writes what waits, stops model servers and closes the stores."""

@@ -69,13 +69,18 @@ def fetch_progress() -> Iterator[OnFetch]:
         TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn(),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=None, visible=False)
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task("", total=None, visible=False)
 
-        def on_fetch(done_bytes: int, total_bytes: int, what: str) -> None:
-            progress.update(task, description=what, completed=done_bytes, total=total_bytes, visible=True)
+    def on_fetch(done_bytes: int, total_bytes: int, what: str) -> None:
+        progress.start()
+        progress.update(task, description=what, completed=done_bytes, total=total_bytes, visible=True)
 
+    try:
         yield on_fetch
+    finally:
+        if progress.live.is_started:  # else it would leave an empty line behind
+            progress.stop()
 
 
 @asynccontextmanager

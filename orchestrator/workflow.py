@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol, Unpack
@@ -91,13 +91,17 @@ class Workflow:
         return self
 
 
-def routed_node(
-    runner: Runner, prompt: str, *, key: str, **options: Unpack[RunOptions]
-) -> Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]:
+class StateNode(Protocol):
+    """A node as langgraph takes it: the graph's state in, what changed out."""
+
+    async def __call__(self, state: Any) -> dict[str, str]: ...
+
+
+def routed_node(runner: Runner, prompt: str, *, key: str, **options: Unpack[RunOptions]) -> StateNode:
     """A node for one's own LangGraph graph: fills the prompt from the state, routes it, writes the answer to `key`."""
     step = Step(name=key, prompt=prompt, options=options)
 
-    async def node(state: Mapping[str, Any]) -> dict[str, str]:
+    async def node(state: Any) -> dict[str, str]:
         run = await runner.run(step.filled({name: str(state[name]) for name in step.needs}), **options)
         return {key: run.answer}
 

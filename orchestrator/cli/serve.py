@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 from contextlib import closing
@@ -15,7 +16,7 @@ from orchestrator.terminal import note, opened, run
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
 
-FAREWELL_SECONDS = 10  # for answers under way when the server is told to stop
+FAREWELL_SECONDS = 5  # for answers under way when the server is told to stop
 SHORTEST_KEY = 32  # characters; `python -c "import secrets; print(secrets.token_urlsafe(32))"` makes 43
 
 Host = Annotated[
@@ -44,6 +45,8 @@ async def _serve(host: str | None, port: int | None, store: str | None, policy: 
 
 
 async def _answer(settings: Settings, listener: socket.socket, key: str | None) -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # each retry; what came of them stands in the outcome
     async with opened(settings=settings) as antroute:
         from uvicorn import Config, Server
 
@@ -51,8 +54,6 @@ async def _answer(settings: Settings, listener: socket.socket, key: str | None) 
 
         await antroute.route("Good morning.")  # loads the encoder now, not while the first caller waits
         app = make_app(antroute.service, key=key, body_bytes=settings.limits.body_bytes)
-        url = url_of(listener)
-        note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
         config = Config(
             app,
             log_level="warning",
@@ -60,14 +61,14 @@ async def _answer(settings: Settings, listener: socket.socket, key: str | None) 
             lifespan="off",
             timeout_graceful_shutdown=FAREWELL_SECONDS,
         )
-        _outlive_signals()
-        await Server(config).serve(sockets=[listener])
-
-
-def _outlive_signals() -> None:
-    """uvicorn stops at a signal and then raises it again; the stores are closed after that, so it must not end us."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        server = Server(config)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # uvicorn raises a signal again once it has stopped, and the stores are yet to be closed then.
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        listener.listen()
+        url = url_of(listener)
+        note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
+        await server.serve(sockets=[listener])
 
 
 def url_of(listener: socket.socket) -> str:

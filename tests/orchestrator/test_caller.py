@@ -72,7 +72,8 @@ async def test_leaving_during_the_bookkeeping_loses_nothing(
 ) -> None:
     stores = await open_stores("memory:" if store == "memory" else f"sqlite:///{tmp_path / 'a.db'}")
     gate = Gate(getattr(stores, part), method)
-    service = await make_service(stores=replace(stores, **{part: gate}))
+    parts: dict[str, Any] = {part: gate}
+    service = await make_service(stores=replace(stores, **parts))
     task = asyncio.create_task(service.run("hello", candidate="small"))
     await gate.has_begun.wait()
     for _ in range(cancels):
