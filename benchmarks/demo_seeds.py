@@ -54,15 +54,10 @@ def demo(seed: int, questions: int, minutes: float) -> dict[str, Any]:
 
 
 def line(run: dict[str, Any]) -> None:
-    figures = "  ".join(
-        f"{each['policy']}: {each['accuracy']:.3f} / {each['utility']:.3f} / ${each['cost_usd']}"
-        for each in run["policies"]
-    )
+    told = [f"{p['policy']}: {p['accuracy']:.3f} / {p['utility']:.3f} / ${p['cost_usd']}" for p in run["policies"]]
     compared = run["policies"][0]["questions"]
-    print(
-        f"seed {run['seed']}: {run['explored']} explored, {compared} compared, {run['seconds']:.0f} s; {figures}",
-        flush=True,
-    )
+    print(f"seed {run['seed']}: {run['explored']} explored, {compared} compared, {run['seconds']:.0f} s", flush=True)
+    print("  " + "\n  ".join(told), flush=True)
 
 
 def utility(run: dict[str, Any], name: str) -> float:

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.llm import LLM, CompletionRequest, ScriptedLLM
-from agents.llm_local import LocalLLM
-from agents.local_models import LocalModelServer
 from agents.model_files import MODEL_FILES, fetch
 from agents.registry import AGENTS, make_agent
 from orchestrator.errors import SettingsInvalid
@@ -73,7 +71,7 @@ async def bootstrap(
     library = skills or await _library(settings)
     candidates = {c.id: c for c in [_candidate(c, cards) for c in settings.candidates]}
     await _check(settings, candidates, library)
-    encoder = choose_encoder(settings.encoder, cache_dir=settings.cache_dir / "encoders")
+    encoder = choose_encoder(settings.encoder, cache_dir=settings.encoder_dir)
     reference = settings.reward.reference_cost_usd or reference_cost(list(cards.values()))
     async with AsyncExitStack() as opened:
         stores = stores or await open_stores(settings.store_url, mode=settings.write_mode)
@@ -217,21 +215,25 @@ async def _models(
             models.absent[name] = f"needs the environment variable {model.api_key_variable!r}, which is not set"
         else:
             models.llms[name] = _remote(name, model)
-    paths = {name: model_path(file, settings.cache_dir) for name, file in local.items()}
+    paths = {name: model_path(file, settings.model_dir) for name, file in local.items()}
     fetchable = [name for name, file in local.items() if file in MODEL_FILES]
     if fetchable and not models.llms and not any(paths.values()):
         smallest = min(fetchable, key=lambda name: MODEL_FILES[local[name]].size_bytes)
-        paths[smallest] = await asyncio.to_thread(fetch, local[smallest], settings.cache_dir, on_progress=on_fetch)
+        paths[smallest] = await asyncio.to_thread(fetch, local[smallest], settings.model_dir, on_progress=on_fetch)
     for name, path in paths.items():
         if path is None:
             advice = f"; get it with `antroute models fetch {local[name]}`" if name in fetchable else ""
             models.absent[name] = f"has no file {local[name]!r} on this machine{advice}"
             continue
-        server = LocalModelServer(
-            path, threads=settings.model_threads, context_window=settings.models[name].context_window
-        )
-        models.llms[name] = LocalLLM(server)
+        models.llms[name] = _local(path, settings.models[name], threads=settings.model_threads)
     return models
+
+
+def _local(path: Path, model: ModelSettings, *, threads: int) -> LLM:
+    from agents.llm_local import LocalLLM  # its HTTP client takes 10 MB
+    from agents.local_models import LocalModelServer
+
+    return LocalLLM(LocalModelServer(path, threads=threads, context_window=model.context_window))
 
 
 def _remote(name: str, model: ModelSettings) -> LLM:

@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     # May hold a password, so it is not shown.
     store_url: str = Field(default_factory=default_store_url, repr=False)
     write_mode: Literal["sync", "grouped"] = "sync"
-    cache_dir: Path = Field(default_factory=lambda: user_cache_path("antroute") / "models")  # of model files
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path("antroute"))  # what can be fetched or made again
     models: dict[str, ModelSettings] = Field(default_factory=default_models, min_length=1)
     candidates: tuple[CandidateSettings, ...] = Field(default_factory=default_candidates, min_length=1)
     skill_folders: tuple[Path, ...] = ()  # folders of SKILL.md folders
@@ -175,6 +175,16 @@ class Settings(BaseSettings):
     reward: RewardSettings = RewardSettings()
     limits: InputLimits = InputLimits()
     server: ServerSettings = ServerSettings()
+
+    @property
+    def model_dir(self) -> Path:
+        """Where local models' files are kept."""
+        return self.cache_dir / "models"
+
+    @property
+    def encoder_dir(self) -> Path:
+        """Where encoders keep the files they made."""
+        return self.cache_dir / "encoders"
 
     @classmethod
     def settings_customise_sources(

@@ -112,7 +112,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
             here += 1
             continue
         file = model.file or name
-        path = model_path(file, settings.cache_dir)
+        path = model_path(file, settings.model_dir)
         here += path is not None
         fix = "" if path else f"antroute models fetch {file}" if file in MODEL_FILES else "Correct the model's `file`."
         yield Finding(subject=name, status="ok" if path else "note", found=str(path or "file not here"), fix=fix)
@@ -129,7 +129,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
 def _encoder(settings: Settings) -> Finding:
     from routing.registry import choose_encoder
 
-    chosen = choose_encoder(settings.encoder, cache_dir=settings.cache_dir / "encoders")
+    chosen = choose_encoder(settings.encoder, cache_dir=settings.encoder_dir)
     status: Status = "ok" if chosen.fallback_reason is None else "note"
     return Finding(subject="encoder", status=status, found=chosen.encoder.name, fix=chosen.fallback_reason or "")
 

@@ -17,13 +17,13 @@ def list_models(as_json: AsJson = False) -> None:
     from agents.model_files import MODEL_FILES, find
     from orchestrator.settings import load_settings
 
-    cache_dir = load_settings().cache_dir
+    model_dir = load_settings().model_dir
     rows = [
         {
             "name": name,
             "size_mb": round(model.size_bytes / 1e6),
             "license": model.license,
-            "path": str(path) if (path := find(name, cache_dir)) else None,
+            "path": str(path) if (path := find(name, model_dir)) else None,
         }
         for name, model in MODEL_FILES.items()
     ]
@@ -53,7 +53,7 @@ def fetch(
     for name in wanted:
         try:
             with fetch_progress() as on_fetch:
-                path = fetch_file(name, load_settings().cache_dir, on_progress=on_fetch)
+                path = fetch_file(name, load_settings().model_dir, on_progress=on_fetch)
             say(f"{name}: {path}")
         except ServiceError as error:  # one missing model must not keep the others away
             note(f"{name}: {error}")

@@ -51,11 +51,11 @@ def fetch_models(settings: Settings) -> list[str]:
     missing = []
     for name in sorted({candidate.model for candidate in settings.candidates}):
         file = settings.models[name].file or name
-        if settings.models[name].provider != "local" or find(file, settings.cache_dir) or file not in MODEL_FILES:
+        if settings.models[name].provider != "local" or find(file, settings.model_dir) or file not in MODEL_FILES:
             continue
         try:
             with fetch_progress() as on_fetch:
-                fetch(file, settings.cache_dir, on_progress=on_fetch)
+                fetch(file, settings.model_dir, on_progress=on_fetch)
         except ServiceError as error:
             missing.append(f"model {name!r} could not be had, its candidates sit out: {error}")
             note(missing[-1])
@@ -67,7 +67,7 @@ def with_present_models(settings: Settings) -> Settings:
 
     def is_here(name: str) -> bool:
         model = settings.models[name]
-        return model.provider != "local" or find(model.file or name, settings.cache_dir) is not None
+        return model.provider != "local" or find(model.file or name, settings.model_dir) is not None
 
     present = tuple(candidate for candidate in settings.candidates if is_here(candidate.model))
     return settings.model_copy(update={"candidates": present or settings.candidates})
