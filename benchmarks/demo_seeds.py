@@ -38,10 +38,8 @@ def main() -> int:
         chosen.out.write_text(json.dumps(result, indent=2) + "\n")
     ahead = [utility(run, LEARNED) > utility(run, RANDOM) for run in runs]
     print(f"learned beats random on utility with {sum(ahead)} of {len(ahead)} seeds; figures in {chosen.out}")
-    for name, figures in means(runs).items():
-        print(
-            f"  {name:<18} accuracy {figures['accuracy']:.3f}  utility {figures['utility']:.3f}  ${figures['cost_usd']:.6f}"
-        )
+    for name, row in means(runs).items():
+        print(f"  {name:<18} accuracy {row['accuracy']:.3f}  utility {row['utility']:.3f}  ${row['cost_usd']:.6f}")
     return 0 if all(ahead) else 1
 
 
