@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -61,7 +61,20 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def fetch_progress() -> Iterator[OnFetch]:
-    """A bar with speed and ETA for model files; nothing is drawn until something is fetched."""
+    """A bar with speed and ETA for model files; nothing is drawn or loaded until something is fetched."""
+    with ExitStack() as shown:
+        update: list[OnFetch] = []
+
+        def on_fetch(done_bytes: int, total_bytes: int, what: str) -> None:
+            if not update:
+                update.append(shown.enter_context(_fetch_bar()))
+            update[0](done_bytes, total_bytes, what)
+
+        yield on_fetch
+
+
+@contextmanager
+def _fetch_bar() -> Iterator[OnFetch]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -69,18 +82,9 @@ def fetch_progress() -> Iterator[OnFetch]:
         TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn(),
         TimeRemainingColumn(),
     )  # fmt: skip
-    progress = Progress(*columns, console=Console(stderr=True))
-    task = progress.add_task("", total=None, visible=False)
-
-    def on_fetch(done_bytes: int, total_bytes: int, what: str) -> None:
-        progress.start()
-        progress.update(task, description=what, completed=done_bytes, total=total_bytes, visible=True)
-
-    try:
-        yield on_fetch
-    finally:
-        if progress.live.is_started:  # else it would leave an empty line behind
-            progress.stop()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total, what: progress.update(task, description=what, completed=done, total=total)
 
 
 @asynccontextmanager

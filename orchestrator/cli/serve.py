@@ -33,8 +33,10 @@ def serve(host: Host = None, port: Port = None, store: Store = None, policy: Pol
 
 
 async def _serve(host: str | None, port: int | None, store: str | None, policy: str | None) -> None:
+    from orchestrator.memory import share_one_heap
     from orchestrator.settings import load_settings
 
+    share_one_heap()
     overrides = {name: value for name, value in {"store_url": store, "policy": policy}.items() if value is not None}
     settings = load_settings(**overrides)
     address = host or settings.server.host
