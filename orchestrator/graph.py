@@ -9,8 +9,6 @@ from langgraph.graph import END, START, StateGraph
 
 from orchestrator.nodes import Nodes, RunState, untried
 
-STEPS_OF_ATTEMPT = 3  # route, execute, record
-
 
 class RunGraph(Protocol):
     """A compiled graph: state in, final state out."""
@@ -34,7 +32,7 @@ def build_run_graph(nodes: Nodes, *, max_attempts: int) -> RunGraph:
     graph.add_edge("route", "execute")
     graph.add_edge("execute", "record")
     graph.add_conditional_edges("record", after_record, ["route", END])
-    return graph.compile().with_config(recursion_limit=STEPS_OF_ATTEMPT * max_attempts + 1)
+    return graph.compile()
 
 
 def _merged(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, str]:
@@ -74,4 +72,4 @@ def build_workflow_graph(
         graph.add_edge([ids[need] for need in needs] if needs else START, ids[name])
         if name not in needed:
             graph.add_edge(ids[name], END)
-    return graph.compile().with_config(recursion_limit=len(ids) + 1)
+    return graph.compile()

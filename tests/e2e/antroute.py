@@ -88,10 +88,10 @@ class Server:
     address: str
 
     @property
-    def rss_mb(self) -> float:
-        """Of the server's own process, in megabytes of 1,000,000 bytes."""
+    def rss_mib(self) -> float:
+        """Of the server's own process, in units of 1,048,576 bytes."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Exit status, and what was said on stderr since the greeting."""
