@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -107,20 +106,17 @@ async def test_client_gets_the_embedded_one_s_answers_until_nobody_is_there(home
                 await client.run("Hello there")
 
 
-def load(server: Server, count: int = 50) -> list[float]:
-    """Our overhead of each request, in milliseconds."""
+def load(server: Server, count: int = 50) -> None:
+    """So many requests, one after the other."""
     with httpx.Client(timeout=30) as http:
         responses = [
             http.post(f"{server.address}/v1/chat/completions", json=chat(f"Hello {number}")) for number in range(count)
         ]
     assert {response.status_code for response in responses} == {200}
-    return sorted(float(response.headers["x-antroute-overhead-ms"]) for response in responses)
 
 
 @pytest.mark.parametrize("encoder", ["hashing", "auto"])
-def test_front_door_is_small(encoder: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+def test_front_door_is_small(encoder: str, tmp_path: Path) -> None:
     with Home(tmp_path, {**SCRIPTED, "encoder": encoder}).served() as server:
-        overheads = load(server)
-        record_property("rss_mib", server.rss_mib)
-        record_property("overhead_ms_median", overheads[len(overheads) // 2])
+        load(server)
         assert server.rss_mib <= MOST_RSS_MIB
