@@ -9,13 +9,14 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from agents.model_files import MODEL_FILES, fetch, find
+from agents.model_files import MODEL_FILES, fetch
 from orchestrator.demo.contest import Answered, Contender, contest
 from orchestrator.demo.progress import ContestProgress
 from orchestrator.demo.questions import make_questions
 from orchestrator.demo.remembering import RememberingLLM
 from orchestrator.demo.report import report, report_view
 from orchestrator.demo.result import DemoPlan, DemoResult
+from orchestrator.model_paths import model_path
 from orchestrator.rewards import USUAL_CALL
 from orchestrator.sdk import Orchestrator
 from orchestrator.service import Service
@@ -51,7 +52,7 @@ def fetch_models(settings: Settings) -> list[str]:
     missing = []
     for name in sorted({candidate.model for candidate in settings.candidates}):
         file = settings.models[name].file or name
-        if settings.models[name].provider != "local" or find(file, settings.model_dir) or file not in MODEL_FILES:
+        if settings.models[name].provider != "local" or model_path(file, settings.model_dir) or file not in MODEL_FILES:
             continue
         try:
             with fetch_progress() as on_fetch:
@@ -67,7 +68,7 @@ def with_present_models(settings: Settings) -> Settings:
 
     def is_here(name: str) -> bool:
         model = settings.models[name]
-        return model.provider != "local" or find(model.file or name, settings.model_dir) is not None
+        return model.provider != "local" or model_path(model.file or name, settings.model_dir) is not None
 
     present = tuple(candidate for candidate in settings.candidates if is_here(candidate.model))
     return settings.model_copy(update={"candidates": present or settings.candidates})
