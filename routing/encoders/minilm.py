@@ -21,11 +21,11 @@ from platformdirs import user_cache_path
 
 from routing.encoders.int8_graph import IDS, NETWORK_FILE, ROWS, ROWS_FILE, SCALES, SCALES_FILE
 from routing.encoders.small_model import RECIPE, sha256_of, small_model
+from routing.encoders.word_pieces import WordPieces
 from routing.errors import EncoderUnavailable
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
 
 MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
@@ -36,8 +36,8 @@ PACKAGED_NAME = "all-MiniLM-L6-v2-int8"
 SMALL_NAME = f"{PACKAGED_NAME}-small-{RECIPE}"  # slightly other vectors: a cosine of 0.998 and more
 
 MAX_TOKENS = 128
-MAX_CHARACTERS = 4_000  # more than 128 tokens of any language; keeps the tokenizer's time bounded
-BATCH_TOKENS = 128  # a run, padding included: a batch then takes no more memory than one long text
+MAX_CHARACTERS = 4_000  # more than 128 tokens of any language; keeps the time bounded
+BATCH_TOKENS = 64  # a run, padding included: some four queries; larger runs are no faster and take more memory
 
 
 class MiniLMEncoder:
@@ -56,7 +56,7 @@ class MiniLMEncoder:
         """`model_path` and `tokenizer_path` stand in for the packaged files and are taken as they are."""
         self.name = PACKAGED_NAME
         self.larger_reason: str | None = None  # None: it is the smaller form, or a given file
-        self._tokenizer = _tokenizer(tokenizer_path or _packaged(*TOKENIZER_PLACE, TOKENIZER_SHA256))
+        self._word_pieces = _word_pieces(tokenizer_path or _packaged(*TOKENIZER_PLACE, TOKENIZER_SHA256))
         self._words: Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]] = _no_words
         if model_path is None:
             self._session = self._small_or_packaged(cache_dir or user_cache_path("antroute") / "encoders")
@@ -66,7 +66,7 @@ class MiniLMEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Encoder.encode`; longer texts are cut at 128 tokens."""
-        token_ids = [self._tokenizer.encode(_speakable(text)).ids for text in texts]
+        token_ids = [self._word_pieces.ids(text[:MAX_CHARACTERS], limit=MAX_TOKENS) for text in texts]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         for batch in _batches([len(ids) for ids in token_ids]):
             vectors[batch] = self._embed([token_ids[index] for index in batch])
@@ -163,6 +163,7 @@ def _session(path: Path) -> InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # one a text length would be kept: 4 MB, and no faster
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -170,27 +171,15 @@ def _session(path: Path) -> InferenceSession:
         raise EncoderUnavailable(f"The sentence encoder could not be loaded from {str(path)!r}: {exc}") from exc
 
 
-def _tokenizer(path: Path) -> Tokenizer:
+def _word_pieces(path: Path) -> WordPieces:
     try:
-        from tokenizers import Tokenizer
-    except ImportError as exc:
-        raise EncoderUnavailable(f"The sentence encoder needs tokenizers: {exc}.") from exc
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as exc:  # tokenizers raises bare Exception
-        raise EncoderUnavailable(f"The word pieces could not be loaded from {str(path)!r}: {exc}") from exc
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length=MAX_TOKENS)
-    return tokenizer
-
-
-def _speakable(text: str) -> str:
-    """The head of the text as valid Unicode: a lone surrogate would not pass into the tokenizer."""
-    return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+        return WordPieces(path)
+    except (OSError, ValueError, LookupError, TypeError) as exc:
+        raise EncoderUnavailable(f"The word pieces could not be loaded from {str(path)!r}: {exc!r}.") from exc
 
 
 def _return_freed_memory() -> None:
-    """Loading frees about 60 MB that the C library would keep; only glibc has the call."""
+    """Loading frees some 10 MB that the C library would keep; only glibc has the call."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

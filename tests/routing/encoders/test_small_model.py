@@ -115,7 +115,7 @@ def test_lock_that_is_never_freed_is_named(source: Path, tmp_path: Path) -> None
 def test_source_that_is_no_network_is_told(tmp_path: Path) -> None:
     broken = tmp_path / "model.onnx"
     broken.write_bytes(b"not a network")
-    with pytest.raises(EncoderUnavailable, match="could not be made: .*DecodeError"):
+    with pytest.raises(EncoderUnavailable, match=r"could not be made: .*DecodeError"):
         small_model(broken, sha256(broken), tmp_path / "cache")
 
 
