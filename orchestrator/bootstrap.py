@@ -88,7 +88,7 @@ async def bootstrap(
             llms={name: wrap_llm(llm) if wrap_llm else llm for name, llm in models.llms.items()},
             skills=library,
             stores=stores,
-            recorder=Recorder(stores),
+            recorder=Recorder(stores, learn=router.learn),
             tracer=Tracer(),
             rewards=Rewards(cost_weight=settings.reward.cost_weight, reference_cost_usd=reference),
             health=ModelHealth(),

@@ -141,13 +141,17 @@ class Nodes:
         items += [outcome, *([reward] if reward else ()), *self.tracer.collect(state["query"])]
         try:
             await self.recorder.record(
-                Entry(hold_id=state.get("hold_id"), cost_usd=outcome.cost_usd, items=tuple(items))
+                Entry(
+                    hold_id=state.get("hold_id"),
+                    cost_usd=outcome.cost_usd,
+                    items=tuple(items),
+                    decision=decision,
+                    reward=reward,
+                )
             )
         except StorageUnavailable as error:
             error.decision_id = decision.id
             raise
-        if reward is not None and decision.candidate_id is not None:
-            asyncio.get_running_loop().call_soon(self.router.learn, decision, reward)
         return {"outcome": outcome, "spent_usd": state["spent_usd"] + outcome.cost_usd, "hold_id": None}
 
     async def _hold(self, state: RunState) -> Hold:

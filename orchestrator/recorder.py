@@ -1,16 +1,16 @@
-"""Settles and records what was done, and keeps it for later when the database does not take it now."""
+"""Settles and records what was done, now or once the database takes it, and teaches the policies after that."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from storage.errors import ServiceError, StorageUnavailable
-from storage.records import Hold, utc_now
+from storage.records import Decision, Hold, Outcome, Reward, utc_now
 from storage.stores import Item, Stores
 
 RETRY_SECONDS = 2.0
@@ -22,18 +22,28 @@ log = logging.getLogger("antroute.recorder")
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """The end of one execution: what to settle and what to write."""
+    """The end of one execution: what to settle, what to write, and what there is to learn from it."""
 
-    hold_id: str | None
-    cost_usd: Decimal
-    items: tuple[Item, ...]
+    hold_id: str | None = None
+    cost_usd: Decimal = Decimal(0)
+    items: tuple[Item, ...] = ()
+    decision: Decision | None = None
+    reward: Reward | None = None
 
 
 class Recorder:
     """Nothing that was done is lost while the process lives: an entry that fails is tried again until it is in."""
 
-    def __init__(self, stores: Stores, *, retry_seconds: float = RETRY_SECONDS, reap_seconds: float = REAP_SECONDS):
+    def __init__(
+        self,
+        stores: Stores,
+        *,
+        learn: Callable[[Decision, Reward], None],
+        retry_seconds: float = RETRY_SECONDS,
+        reap_seconds: float = REAP_SECONDS,
+    ) -> None:
         self.stores = stores
+        self.learn = learn
         self.retry_seconds = retry_seconds
         self.reap_seconds = reap_seconds
         self.pending: deque[Entry] = deque()
@@ -77,6 +87,8 @@ class Recorder:
         if entry.hold_id is not None:
             await self.stores.budgets.settle(entry.hold_id, entry.cost_usd)
         await self.stores.journal.write(*entry.items)
+        if entry.decision is not None and entry.reward is not None:  # after the caller has been answered
+            asyncio.get_running_loop().call_soon(self.learn, entry.decision, entry.reward)
 
     async def _drain(self) -> None:
         """Writes what waits, oldest first; what the store refuses for good must not hold up the rest."""
@@ -86,7 +98,8 @@ class Recorder:
             except StorageUnavailable:
                 raise
             except ServiceError as error:
-                log.critical("A record was refused and is lost (%s): %r", error, self.pending[0])
+                lost = ", ".join(_name(item) for item in self.pending[0].items)  # ids alone: texts are private
+                log.critical("A record was refused and is lost (%s): %s", error, lost)
             self.pending.popleft()
         self.has_pending.clear()
 
@@ -111,3 +124,7 @@ class Recorder:
     def _tell(reaped: Sequence[Hold]) -> None:
         for hold in reaped:
             log.warning("Hold %s of $%s ran out unsettled and counts as spent", hold.id, hold.amount_usd)
+
+
+def _name(item: Item) -> str:
+    return f"{item.id} of {item.decision_id}" if isinstance(item, Outcome | Reward) else item.id

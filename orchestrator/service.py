@@ -182,13 +182,11 @@ class Service:
         reward = self.nodes.rewards.reward_for(verdict, cost_usd=sum((o.cost_usd for o in outcomes), Decimal(0)))
         rewards = (reward,) if reward else ()
         try:
-            await self.nodes.recorder.record(Entry(hold_id=None, cost_usd=Decimal(0), items=(verdict, *rewards)))
+            await self.nodes.recorder.record(Entry(items=(verdict, *rewards), decision=decision, reward=reward))
         except InvalidInput:  # the id is taken: by a caller with the same key, at the same moment
             if known := _with_id(await self.stores.decisions.outcomes_of(decision_id), verdict.id):
                 return _same_verdict(known, verdict)
             raise
-        for reward in rewards:
-            self.nodes.router.learn(decision, reward)
         return verdict
 
     async def trace(self, run_id: str) -> Trace:

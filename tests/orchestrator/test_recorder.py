@@ -18,8 +18,9 @@ from agents.llm import CompletionRequest
 from orchestrator.recorder import MOST_PENDING, Entry, Recorder
 from orchestrator.service import Service
 from storage.audit import verify
+from storage.conformance import a_decision, a_payload, a_reward, an_outcome
 from storage.errors import RecordNotFound, StorageUnavailable
-from storage.records import BudgetAccount, Outcome
+from storage.records import BudgetAccount, Decision, Outcome, Reward
 from storage.registry import open_stores
 from storage.sql.stores import open_sql
 from storage.stores import DecisionFilter, Item, Stores
@@ -201,12 +202,36 @@ def entry(decision_id: str) -> Entry:
     return Entry(hold_id=None, cost_usd=Decimal(0), items=(outcome,))
 
 
+def nothing(decision: Decision, reward: Reward) -> None:
+    """Learns nothing."""
+
+
+async def test_reward_that_had_to_wait_is_learned_once_it_is_written(memory: Stores) -> None:
+    lessons: list[str] = []
+    payload = a_payload()
+    decision = a_decision(payload)
+    outcome = an_outcome(decision)
+    reward = a_reward(decision, outcome)
+    recorder = Recorder(
+        replace(memory, journal=FailingJournal(StorageUnavailable("Away."))),
+        learn=lambda decision, reward: lessons.append(reward.id),
+        retry_seconds=0.01,
+    )
+    recorder.start()
+    with pytest.raises(StorageUnavailable, match="could not be recorded yet"):
+        await recorder.record(Entry(items=(outcome, reward), decision=decision, reward=reward))
+    assert lessons == []
+    await emptied(recorder)
+    await recorder.stop()
+    assert lessons == [reward.id]
+
+
 async def test_record_that_is_refused_for_good_does_not_hold_up_the_rest(
     memory: Stores, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = StorageUnavailable("Away.")
     journal = FailingJournal(away, away, RecordNotFound("No such decision."))
-    recorder = Recorder(replace(memory, journal=journal), retry_seconds=0.01)
+    recorder = Recorder(replace(memory, journal=journal), learn=nothing, retry_seconds=0.01)
     recorder.start()
     for name in ("decision_a", "decision_b"):
         with pytest.raises(StorageUnavailable, match="could not be recorded yet"):
@@ -229,7 +254,7 @@ async def test_no_new_work_is_taken_while_too_much_waits(make_service: MakeServi
 async def test_hold_that_ran_out_counts_as_spent_and_is_told(memory: Stores, caplog: pytest.LogCaptureFixture) -> None:
     await memory.budgets.open(BudgetAccount(id="a", limit_usd=Decimal(1)))
     await memory.budgets.hold("a", Decimal("0.25"), seconds=0)
-    recorder = Recorder(memory)
+    recorder = Recorder(memory, learn=nothing)
     caplog.set_level(logging.WARNING)
 
     async def is_free() -> bool:
