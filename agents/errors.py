@@ -28,10 +28,16 @@ class ModelUnavailable(AgentError):
     is_retryable = True
 
     def __init__(
-        self, message: str | None = None, *, hint: str | None = None, retry_after_seconds: float | None = None
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        retry_after_seconds: float | None = None,
+        may_be_billed: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_seconds = retry_after_seconds
+        self.may_be_billed = may_be_billed  # the request was sent, and nobody can say what became of it
 
 
 class ModelRefused(AgentError):
