@@ -1,8 +1,8 @@
 """Checks the whole audit log against itself and the payloads it quotes, and names the first event that is wrong.
 
 Found are: a changed column of an event or of a quoted payload, an event that was removed, added or moved, a chain
-whose tail was cut before a later writer opened. Not found from inside is a tail cut off the whole log: that takes
-a copy of the newest chain hash kept elsewhere.
+whose tail was cut before a later writer opened. Not found from inside is a tail cut off the whole log, nor one
+rewritten with fresh hashes, for the chain has no key: that takes a copy of the newest chain hash kept elsewhere.
 """
 
 from __future__ import annotations

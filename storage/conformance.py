@@ -152,6 +152,18 @@ class RecordsConformance:
         with pytest.raises(RecordNotFound, match=bad.id):
             await stores.payloads.get(bad.id)
 
+    async def test_a_verdict_whose_id_is_taken_is_refused_to_its_caller_alone(self, stores: Stores) -> None:
+        decision, other = await written_decision(stores), await written_decision(stores)
+        first = replace(an_outcome(decision), status="judged")
+        verdicts = (first, replace(first, quality=0.0))
+        results = await asyncio.gather(*(stores.journal.write(each) for each in verdicts), return_exceptions=True)
+        assert [type(each) for each in results] == [type(None), InvalidInput]
+        innocent = an_outcome(other)
+        await stores.journal.write(innocent)
+        await stores.journal.flush()
+        assert await stores.decisions.outcomes_of(other.id) == [innocent]
+        assert await stores.decisions.outcomes_of(decision.id) == [first]
+
     async def test_a_record_that_quotes_an_unknown_payload_is_refused(self, stores: Stores) -> None:
         with pytest.raises(RecordNotFound, match="payload_"):
             await stores.journal.write(a_decision(a_payload()))

@@ -50,14 +50,22 @@ class Journal(Protocol):
     async def write(self, *items: Item) -> None:
         """All of the items or none, in this order.
 
-        In `sync` mode it returns after the commit; in `grouped` mode as soon as the items are queued.
-        Raises RecordNotFound when an outcome or reward names an unknown decision, StorageUnavailable when the
-        database does not take the write (grouped: on this or a later call; queued items are kept and retried).
+        In `sync` mode it returns after the commit; in `grouped` mode as soon as the items are queued, but for a write
+        that holds a verdict (an outcome with status `judged`): its id may be made from a caller's key and be taken
+        already, so it too returns after the commit and its caller hears of the conflict.
+        Raises RecordNotFound when an outcome or reward names an unknown decision, InvalidInput when an id is taken
+        by other content, StorageUnavailable when the database does not take the write (grouped: on this or a later
+        call; queued items are kept and retried). Never raises because of somebody else's items: a queued write
+        found at its commit to be refused is logged by its ids, and told by `flush` or the closing of the store.
         """
         ...
 
     async def flush(self) -> None:
-        """Returns when everything written so far is committed."""
+        """Returns when everything written so far is committed.
+
+        Raises StorageError, once, if queued writes were refused: how many, and the ids of the first; all others are
+        stored. StorageUnavailable when the database does not take them; they are kept and retried.
+        """
         ...
 
 

@@ -34,10 +34,15 @@ class Write:
     spans: dict[str, StagedSpan] = field(default_factory=dict)
     needed_decisions: list[str] = field(default_factory=list)
     quoted_payloads: dict[str, str | None] = field(default_factory=dict)
+    has_verdict: bool = False  # its id may be made from a caller's key, so that another may have taken it
 
     @property
     def size(self) -> int:
         return len(self.entries) + len(self.payloads) + len(self.spans)
+
+    @property
+    def ids(self) -> list[str]:
+        return [*(subject_id for _, subject_id in self.entries), *self.payloads, *self.spans]
 
     @property
     def decision_ids(self) -> list[str]:
@@ -97,6 +102,8 @@ def _stage_record(write: Write, record: Decision | Outcome | Reward) -> None:
     if not isinstance(record, Decision) and ("decision", record.decision_id) not in write.entries:
         write.needed_decisions.append(record.decision_id)
     _keep(write.entries, key, entry)
+    if isinstance(record, Outcome) and record.status == "judged":
+        write.has_verdict = True
     if not isinstance(record, Reward) and record.payload_id:
         _keep(write.quoted_payloads, checked_id(record.payload_id, "payload_id"), record.payload_digest)
 

@@ -13,7 +13,7 @@ from storage.writing import Write, ensure_decisions, ensure_payloads, staged
 
 @dataclass(frozen=True)
 class SqlJournal(SqlStore):
-    """`is_grouped`: a write returns once it is queued."""
+    """`is_grouped`: a write that holds no verdict returns once it is queued."""
 
     is_grouped: bool = False
 
@@ -25,12 +25,17 @@ class SqlJournal(SqlStore):
         def apply(batch: Batch) -> None:
             batch.write(write)
 
-        if not self.is_grouped:
+        if not self.is_grouped or write.has_verdict:
             await self.writer.run(apply, size=write.size)
             return
         await self._ensure_known(write)
         known = self.writer.known
-        await self.writer.enqueue(apply, size=write.size, on_refused=lambda: known.forget(write))
+
+        def on_refused() -> list[str]:
+            known.forget(write)
+            return write.ids
+
+        await self.writer.enqueue(apply, size=write.size, on_refused=on_refused)
         known.add(write.decision_ids, {payload.id: payload.digest for payload in write.payloads.values()})
 
     async def flush(self) -> None:

@@ -24,5 +24,5 @@ class SqlStore:
     async def read(self, query: Callable[[Connection], T]) -> T:
         """The query's result; what is queued is committed first."""
         if self.writer.has_unwaited:
-            await self.writer.flush()
+            await self.writer.drain()
         return await self.database.read(query)

@@ -6,6 +6,7 @@ It does not know what is written: an operation is a function over a batch.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -34,16 +35,18 @@ ITEMS_FAULT = (IntegrityError, DataError, ProgrammingError, NotSupportedError)  
 
 T = TypeVar("T")
 
+log = logging.getLogger("antroute.storage")
+
 
 @dataclass(eq=False, slots=True)
 class Operation:
-    """What one caller wants done; `future` is None when nobody waits for it."""
+    """What one caller wants done; `future` is None when nobody waits: then `on_refused` names the items."""
 
     apply: Callable[[Batch], Any]
     size: int
     future: asyncio.Future[Any] | None
     queued_at: float
-    on_refused: Callable[[], None] | None = None
+    on_refused: Callable[[], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ class GroupWriter:
         self._trouble: StorageError | None = None
         self._retry_at = 0.0
         self._is_in_doubt = False  # the last commit failed: what it held may be there or not
-        self._refused: list[str] = []
+        self._refused = 0  # operations that nobody waited for, since somebody was told
+        self._first_refused: tuple[str, ServiceError] | None = None
         self._is_closing = False
         self._thread = Thread(target=self._run, name=f"antroute-{writer}", daemon=True)
         self._thread.start()
@@ -87,9 +91,12 @@ class GroupWriter:
         self._put(Operation(apply, size, future, time.monotonic()))
         return cast("T", await future)
 
-    async def enqueue(self, apply: Callable[[Batch], None], *, size: int, on_refused: Callable[[], None]) -> None:
+    async def enqueue(
+        self, apply: Callable[[Batch], None], *, size: int, on_refused: Callable[[], Sequence[str]]
+    ) -> None:
         """Returns once the operation is queued; waits while the queue is full.
 
+        `on_refused` is called when it cannot be stored, and answers with the ids of its items.
         Raises StorageUnavailable, and queues nothing, while the database takes nothing.
         """
         self.raise_trouble()
@@ -100,17 +107,30 @@ class GroupWriter:
             self.raise_trouble()
         self._put(Operation(apply, size, None, time.monotonic(), on_refused))
 
-    async def flush(self) -> None:
-        """Returns when everything queued so far is committed."""
+    async def drain(self) -> None:
+        """Returns when everything queued so far is committed or refused; raises StorageUnavailable."""
         if self._queue or self._unwaited:
             await self.run(lambda batch: None, size=0)
         self.raise_trouble()
 
+    async def flush(self) -> None:
+        """Drains; then raises StorageError, once, if queued writes were refused since the last time."""
+        await self.drain()
+        self.raise_refused()
+
+    def raise_refused(self) -> None:
+        """Tells, once, of the writes that were refused with nobody waiting: by ids alone, for texts are private."""
+        with self._condition:
+            count, first = self._refused, self._first_refused
+            self._refused, self._first_refused = 0, None
+        if first is not None:
+            ids, error = first
+            raise StorageError(
+                f"{count} queued writes were refused and are not stored, the first: {ids} ({error.code})."
+            ) from error
+
     def raise_trouble(self) -> None:
-        """Raises what went wrong with a write that nobody waited for."""
-        if self._refused:
-            refused, self._refused = self._refused, []
-            raise StorageError(f"{len(refused)} queued writes were refused, the first with: {refused[0]}")
+        """Raises what keeps queued writes from being committed."""
         trouble = self._trouble
         if trouble is not None:
             raise type(trouble)(
@@ -118,12 +138,15 @@ class GroupWriter:
             )
 
     async def close(self) -> None:
-        """Commits what is queued and ends the thread; raises StorageUnavailable, naming what was lost, if it cannot."""
+        """Commits what is queued and ends the thread.
+
+        Raises StorageUnavailable, counting what was lost, if it cannot; StorageError for writes that were refused.
+        """
         if not self._thread.is_alive():
             return
         error: StorageError | None = None
         try:
-            await self.flush()
+            await self.drain()
         except StorageError as exc:
             error = exc
         with self._condition:
@@ -133,6 +156,7 @@ class GroupWriter:
         await asyncio.to_thread(self._thread.join)
         if error is not None:
             raise type(error)(f"{error} {lost} writes were lost on closing.") from error
+        self.raise_refused()
 
     def _put(self, operation: Operation) -> None:
         with self._condition:
@@ -248,12 +272,18 @@ class GroupWriter:
         for operation, result in zip(operations, results, strict=True):
             unwaited += operation.future is None
             if operation.future is None and result.error is not None:
-                self._refused.append(str(result.error))
-                if operation.on_refused is not None:
-                    operation.on_refused()
+                self._remember_refused(operation, result.error)
         with self._condition:
             self._unwaited -= unwaited
         self._answer(zip(operations, results, strict=True))
+
+    def _remember_refused(self, operation: Operation, error: ServiceError) -> None:
+        ids = ", ".join(operation.on_refused()) if operation.on_refused is not None else ""
+        with self._condition:
+            self._refused += 1
+            self._first_refused = self._first_refused or (ids, error)
+            count = self._refused
+        log.error("A queued write was refused and is not stored (%s): %s; %d not told yet", error.code, ids, count)
 
     def _fail(self, operations: Sequence[Operation], error: StorageError) -> None:
         """Tells all who wait; keeps the rest for the next try."""

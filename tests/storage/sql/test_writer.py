@@ -117,13 +117,39 @@ async def test_an_id_that_is_taken_is_refused_alone(url: str) -> None:
     await stores.close()
 
 
-async def test_a_queued_write_that_is_refused_later_is_told_on_the_next_call(tmp_path: Path) -> None:
-    stores = await open_stores(f"sqlite:///{tmp_path}/antroute.db", mode="grouped")
+@pytest.mark.parametrize("url", BACKENDS, indirect=True)
+async def test_a_queued_write_that_is_refused_harms_no_stranger_and_is_told_once_by_flush(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stores = await open_stores(url, mode="grouped")
+    decision = await written_decision(stores)
+    for _ in range(2):
+        await stores.journal.write(replace(decision, task="a private word"))
+    assert await stores.decisions.get(decision.id) == decision  # both were refused by now
+    other = await written_decision(stores)
+    outcome = an_outcome(other)
+    await stores.journal.write(outcome)
+    with pytest.raises(StorageError, match=f"2 queued writes were refused .* the first: {decision.id}") as caught:
+        await stores.journal.flush()
+    assert isinstance(caught.value.__cause__, InvalidInput)
+    await stores.journal.flush()
+    assert await stores.decisions.outcomes_of(other.id) == [outcome]
+    assert [record.name for record in caplog.records] == ["antroute.storage"] * 2
+    assert decision.id in caplog.text
+    assert "private" not in caplog.text + str(caught.value)
+    await stores.close()
+
+
+async def test_close_tells_what_was_refused_after_storing_the_rest(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/antroute.db"
+    stores = await open_stores(url, mode="grouped")
     decision = await written_decision(stores)
     await stores.journal.write(replace(decision, task="another"))
-    with pytest.raises(StorageError, match=f"1 queued writes were refused, the first with: '{decision.id}'"):
-        await stores.journal.flush()
-    assert await stores.decisions.get(decision.id) == decision
+    other = await written_decision(stores)
+    with pytest.raises(StorageError, match=f"1 queued writes were refused .* the first: {decision.id}"):
+        await stores.close()
+    stores = await open_stores(url)
+    assert [await stores.decisions.get(each.id) for each in (decision, other)] == [decision, other]
     await stores.close()
 
 
