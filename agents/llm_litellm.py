@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import warnings
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Protocol
+
+import orjson
 
 from agents.errors import AnswerCut, ModelRefused, ModelUnavailable
 from agents.llm import Chunk, Completion, CompletionRequest
@@ -16,13 +19,17 @@ from agents.openai_wire import (
     MalformedAnswer,
     StreamedAnswer,
     completion_of,
+    masked_url,
     payload,
     retry_after_seconds,
-    shortened,
+    usage_of_unusable,
+    without_secrets,
 )
 from agents.retries import MAX_ATTEMPTS, TransientFailure, attempts, status_error
+from storage.records import TokenUsage
 
 TIMEOUT_SECONDS = 120.0
+MADE_UP_STATUSES = frozenset({408, 500})  # what litellm says also where the provider sent no status
 
 
 class LiteLLM:
@@ -47,14 +54,16 @@ class LiteLLM:
         self._max_attempts = max_attempts
 
     def __repr__(self) -> str:
-        return f"LiteLLM(model={self.model!r}, api_base={self._api_base!r})"
+        return f"LiteLLM(model={self.model!r}, api_base={masked_url(self._api_base or '')!r})"
 
     async def complete(self, request: CompletionRequest) -> Completion:
         response = await self._call(request, is_streamed=False)
+        answer = response.model_dump()
         try:
-            return completion_of(response.model_dump(), request)
+            return completion_of(answer, request)
         except MalformedAnswer as exc:
-            raise self._cut(exc, StreamedAnswer(request=request)) from exc
+            usage = usage_of_unusable(orjson.dumps(answer, default=str), request)
+            raise self._cut(exc, usage=usage) from exc
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         answer = StreamedAnswer(request=request)
@@ -65,12 +74,13 @@ class LiteLLM:
                 if delta := answer.read_event(piece):
                     yield Chunk(delta=delta)
         except MalformedAnswer as exc:
-            raise self._cut(exc, answer) from exc
+            raise self._cut(exc, usage=answer.usage, pieces=len(answer.deltas)) from exc
         finally:
             await pieces.aclose()
         # litellm itself ends a broken stream with a made-up "stop"; these two hold what the provider really sent
         if pieces.received_finish_reason is None and pieces.intermittent_finish_reason is None:
-            raise self._cut(EOFError("the stream ended without an end mark"), answer)
+            early = EOFError("the stream ended without an end mark")
+            raise self._cut(early, usage=answer.usage, pieces=len(answer.deltas))
         yield Chunk(completion=answer.completion())
 
     async def close(self) -> None:
@@ -109,18 +119,19 @@ class LiteLLM:
         except StopAsyncIteration:
             return None
         except (TimeoutError, *litellm.LITELLM_EXCEPTION_TYPES, litellm.exceptions.MidStreamFallbackError) as exc:
-            raise self._cut(exc, answer) from exc
+            raise self._cut(exc, usage=answer.usage, pieces=len(answer.deltas)) from exc
 
     def _translated(self, litellm: ModuleType, exc: Exception) -> ModelUnavailable | ModelRefused:
-        """Our error for one of litellm's, which carry the provider's status."""
+        """Our error for one of litellm's, which carry the provider's status, or a made-up one where it sent none."""
         message = f"{self!r} failed: {self._safe(exc)}"
-        if isinstance(exc, litellm.Timeout):
-            return self._too_slow()
-        if isinstance(exc, litellm.APIConnectionError):
+        causes = tuple(_causes(exc))
+        if any(isinstance(cause, ConnectionRefusedError | socket.gaierror) for cause in causes):
             return TransientFailure(message)
-        if isinstance(exc, litellm.APIResponseValidationError):
-            return ModelUnavailable(message)
         status = getattr(exc, "status_code", None)
+        is_answered = any(isinstance(cause, litellm.httpx.HTTPStatusError) for cause in causes)
+        if not is_answered and (status is None or status in MADE_UP_STATUSES):
+            is_late = isinstance(exc, litellm.Timeout)
+            return self._too_slow() if is_late else ModelUnavailable(message, may_be_billed=True)
         headers = getattr(exc, "litellm_response_headers", None) or getattr(
             getattr(exc, "response", None), "headers", {}
         )
@@ -128,19 +139,26 @@ class LiteLLM:
         return status_error(status if isinstance(status, int) else 500, message, retry_after_seconds=wait)
 
     def _too_slow(self) -> ModelUnavailable:
-        return ModelUnavailable(f"{self!r} did not answer within {self._timeout_seconds} s.")
+        return ModelUnavailable(f"{self!r} did not answer within {self._timeout_seconds} s.", may_be_billed=True)
 
-    def _cut(self, exc: Exception, answer: StreamedAnswer) -> AnswerCut:
+    def _cut(self, exc: Exception, *, usage: TokenUsage, pieces: int = 0) -> AnswerCut:
         return AnswerCut(
-            f"The answer of {self!r} broke off after {len(answer.deltas)} pieces: "
-            f"{self._safe(exc) or type(exc).__name__}",
-            usage_so_far=answer.usage,
+            f"The answer of {self!r} broke off after {pieces} pieces: {self._safe(exc) or type(exc).__name__}",
+            usage_so_far=usage,
         )
 
     def _safe(self, exc: Exception) -> str:
-        """The error's text, bounded and without the key, which some providers repeat."""
-        text = str(exc)
-        return shortened(text.replace(self._api_key, "***") if self._api_key else text)
+        return without_secrets(str(exc), api_key=self._api_key, url=self._api_base)
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, newest first."""
+    link: BaseException | None = exc
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
 
 
 class _Response(Protocol):

@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import aiohttp
 import orjson
@@ -19,12 +20,16 @@ from agents.openai_wire import (
     completion_of,
     error_text,
     loads,
+    masked_url,
     payload,
     retry_after_seconds,
     shortened,
+    usage_of_unusable,
+    without_secrets,
 )
 from agents.retries import MAX_ATTEMPTS, TransientFailure, attempts, status_error
 from agents.sse import EventReader, EventTooLong
+from storage.records import TokenUsage
 
 TIMEOUT_SECONDS = 120.0
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -37,8 +42,9 @@ class OpenAILLM:
     """One model behind `base_url` (with its `/v1`, where it has one).
 
     `timeout_seconds` bounds a whole call: all attempts, the waits between them and the answer's last byte. A call is
-    tried again only as long as nothing was received, after a failed connection or a 429, 502, 503 or 504. Redirects are
-    not followed, and proxies from the environment are not used: the key goes to `base_url` and nowhere else.
+    tried again only where the first try is free: after a failed connection or a 429, 502, 503 or 504. A request that
+    was sent and got no status is not sent again; its error says that it may be billed. Redirects are not followed, and
+    proxies from the environment are not used: the key goes to `base_url` and nowhere else.
     """
 
     def __init__(
@@ -61,17 +67,16 @@ class OpenAILLM:
         self._loop_to_session: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
 
     def __repr__(self) -> str:
-        url = urlsplit(self.base_url)
-        return (
-            f"OpenAILLM(base_url={url._replace(netloc=url.netloc.rpartition('@')[2]).geturl()!r}, model={self.model!r})"
-        )
+        return f"OpenAILLM(base_url={masked_url(self.base_url)!r}, model={self.model!r})"
 
     async def complete(self, request: CompletionRequest) -> Completion:
         async with self._response(request, is_streamed=False) as response:
+            received = bytearray()
             try:
-                return completion_of(loads(await _body(response, limit_bytes=BODY_BYTES_LIMIT)), request)
+                await _read_body(response, received, limit_bytes=BODY_BYTES_LIMIT)
+                return completion_of(loads(bytes(received)), request)
             except (MalformedAnswer, aiohttp.ClientError, TimeoutError, OSError) as exc:
-                raise self._cut(exc, StreamedAnswer(request=request)) from exc
+                raise self._cut(exc, usage=usage_of_unusable(bytes(received), request)) from exc
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         answer, events = StreamedAnswer(request=request), EventReader()
@@ -83,9 +88,10 @@ class OpenAILLM:
                             yield Chunk(delta=delta)
             except (MalformedAnswer, EventTooLong, aiohttp.ClientError, TimeoutError, OSError) as exc:
                 if not answer.is_complete:
-                    raise self._cut(exc, answer) from exc
+                    raise self._cut(exc, usage=answer.usage, pieces=len(answer.deltas)) from exc
         if not answer.is_complete:
-            raise self._cut(EOFError("the stream ended without an end mark"), answer)
+            early = EOFError("the stream ended without an end mark")
+            raise self._cut(early, usage=answer.usage, pieces=len(answer.deltas))
         yield Chunk(completion=answer.completion())
 
     async def close(self) -> None:
@@ -115,18 +121,34 @@ class OpenAILLM:
         if self._api_key is not None:
             headers["Authorization"] = f"Bearer {self._api_key}"
         timeout = aiohttp.ClientTimeout(total=seconds_left, sock_connect=self._connect_timeout_seconds)
+        sending = _Sending()
         try:
             session = await self._open_session()
             response = await session.post(
-                f"{self.base_url}/chat/completions", data=body, headers=headers, timeout=timeout, allow_redirects=False
+                f"{self.base_url}/chat/completions",
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                trace_request_ctx=sending,
             )
         except aiohttp.ConnectionTimeoutError as exc:
             raise TransientFailure(f"{self!r} took no connection within {self._connect_timeout_seconds} s.") from exc
         except TimeoutError as exc:
-            raise ModelUnavailable(f"{self!r} did not answer within {self._timeout_seconds} s.") from exc
-        except aiohttp.InvalidURL as exc:
-            raise ModelRefused(f"{self.base_url!r} is no URL of an endpoint; expected http://HOST:PORT/v1.") from exc
+            raise ModelUnavailable(
+                f"{self!r} did not answer within {self._timeout_seconds} s.", may_be_billed=sending.has_begun
+            ) from exc
+        except (aiohttp.NonHttpUrlClientError, ValueError):  # their text holds the URL with its credentials: no chain
+            raise ModelRefused(
+                f"{masked_url(self.base_url)!r} is no URL of an endpoint; expected http://HOST:PORT/v1, and in it no "
+                "credentials where there is a key."
+            ) from None
         except (aiohttp.ClientError, OSError) as exc:
+            if sending.has_begun:
+                raise ModelUnavailable(
+                    f"{self!r} took the request and closed without an answer: {self._safe(str(exc))}",
+                    may_be_billed=True,
+                ) from exc
             raise TransientFailure(f"{self!r} cannot be reached: {self._safe(str(exc))}") from exc
         if response.status == 200:
             return response
@@ -140,25 +162,24 @@ class OpenAILLM:
         wait = retry_after_seconds(response.headers.get("Retry-After"))
         return status_error(response.status, message, retry_after_seconds=wait)
 
-    def _cut(self, exc: Exception, answer: StreamedAnswer) -> AnswerCut:
+    def _cut(self, exc: Exception, *, usage: TokenUsage, pieces: int = 0) -> AnswerCut:
         reason = (
             f"nothing more within {self._timeout_seconds} s" if isinstance(exc, TimeoutError) else self._safe(str(exc))
         )
         return AnswerCut(
-            f"The answer of {self!r} broke off after {len(answer.deltas)} pieces: {reason or type(exc).__name__}",
-            usage_so_far=answer.usage,
+            f"The answer of {self!r} broke off after {pieces} pieces: {reason or type(exc).__name__}",
+            usage_so_far=usage,
         )
 
     def _safe(self, text: str) -> str:
-        """Foreign text, bounded and without the key, which some upstreams repeat."""
-        return shortened(text.replace(self._api_key, "***") if self._api_key else text)
+        return without_secrets(text, api_key=self._api_key, url=self.base_url)
 
     async def _open_session(self) -> aiohttp.ClientSession:
         for loop in [loop for loop in self._loop_to_session if loop.is_closed()]:
             await self._close_session(loop)
         loop = asyncio.get_running_loop()
         if loop not in self._loop_to_session:
-            self._loop_to_session[loop] = aiohttp.ClientSession()
+            self._loop_to_session[loop] = aiohttp.ClientSession(trace_configs=[_sending_trace()])
         return self._loop_to_session[loop]
 
     async def _close_session(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -169,22 +190,42 @@ class OpenAILLM:
             asyncio.run_coroutine_threadsafe(session.close(), loop)
 
 
-async def _body(response: aiohttp.ClientResponse, *, limit_bytes: int) -> bytes:
-    found = bytearray()
+@dataclass
+class _Sending:
+    """How far one try came."""
+
+    has_begun: bool = False  # the connection stood and the request was being written to it
+
+
+def _sending_trace() -> aiohttp.TraceConfig:
+    """Notes in a request's `_Sending` that writing has begun."""
+
+    async def note(
+        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams
+    ) -> None:
+        context.trace_request_ctx.has_begun = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(note)
+    return trace
+
+
+async def _read_body(response: aiohttp.ClientResponse, received: bytearray, *, limit_bytes: int) -> None:
+    """Adds the body to `received`, where it stays also if reading fails."""
     async for piece in response.content.iter_chunked(PIECE_BYTES):
-        found += piece
-        if len(found) > limit_bytes:
+        received += piece
+        if len(received) > limit_bytes:
             raise MalformedAnswer(f"The body is longer than {limit_bytes} bytes.")
-    return bytes(found)
 
 
 async def _error_body(response: aiohttp.ClientResponse) -> str:
     """What the upstream says about its refusal; its status must do where the body cannot be read."""
+    body = bytearray()
     try:
-        body = await _body(response, limit_bytes=ERROR_BYTES_LIMIT)
+        await _read_body(response, body, limit_bytes=ERROR_BYTES_LIMIT)
     except (MalformedAnswer, aiohttp.ClientError, TimeoutError, OSError) as exc:
         return f"(body unreadable: {type(exc).__name__})"
     try:
-        return error_text(loads(body)) or "(no message)"
+        return error_text(loads(bytes(body))) or "(no message)"
     except MalformedAnswer:
         return shortened(body.decode("utf-8", "replace")) or "(no message)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ BYTES_PER_TOKEN = 3  # for estimates where the provider sends no count
 TOKENS_LIMIT = 1_000_000_000  # a larger count from upstream is not believed
 UPSTREAM_TEXT_LIMIT = 300  # characters of upstream text that may stand in one of our messages
 ANSWER_CHARACTERS_LIMIT = 4 * 1024 * 1024
+CREDENTIALS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@", re.DOTALL)
 
 
 class MalformedAnswer(ValueError):
@@ -53,7 +55,22 @@ def without_surrogates(text: str) -> str:
 def estimated_usage(request: CompletionRequest, *, output_tokens: int) -> TokenUsage:
     """What a call is taken to have used when nobody said: a third of the prompt's bytes, rounded up."""
     prompt_bytes = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
-    return TokenUsage(input=math.ceil(prompt_bytes / BYTES_PER_TOKEN), output=output_tokens)
+    return TokenUsage(input=estimated_tokens(prompt_bytes), output=output_tokens)
+
+
+def estimated_tokens(received_bytes: int) -> int:
+    """Tokens that so many bytes of an answer are taken for: a third of them, rounded up."""
+    return math.ceil(received_bytes / BYTES_PER_TOKEN)
+
+
+def usage_of_unusable(body: bytes, request: CompletionRequest) -> TokenUsage:
+    """What an answer cost that cannot be used: what its body says where it can be read, else by the bytes received."""
+    try:
+        found = loads(body)
+    except MalformedAnswer:
+        found = None
+    counted = usage_of(found.get("usage")) if isinstance(found, Mapping) else None
+    return counted or estimated_usage(request, output_tokens=estimated_tokens(len(body)))
 
 
 def completion_of(found: object, request: CompletionRequest) -> Completion:
@@ -63,7 +80,7 @@ def completion_of(found: object, request: CompletionRequest) -> Completion:
     if choice is None:
         raise MalformedAnswer("The answer has no choice.")
     text = _text(_mapping(choice.get("message"), what="message").get("content"))
-    guess = estimated_usage(request, output_tokens=math.ceil(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN))
+    guess = estimated_usage(request, output_tokens=estimated_tokens(len(text.encode("utf-8", "replace"))))
     return Completion(
         text=text,
         usage=usage_of(answer.get("usage")) or guess,
@@ -81,6 +98,7 @@ class StreamedAnswer:
     deltas: list[str] = field(default_factory=list)
     is_complete: bool = False  # a finish reason or the end mark was seen
     _characters: int = 0
+    _bytes: int = 0
     _token_logprobs: list[float] = field(default_factory=list)
     _finish_reason: FinishReason = "stop"
     _response_id: str = ""
@@ -112,14 +130,16 @@ class StreamedAnswer:
         if text:
             self.deltas.append(text)
             self._characters += len(text)
+            self._bytes += len(text.encode("utf-8", "replace"))
             if self._characters > ANSWER_CHARACTERS_LIMIT:
                 raise MalformedAnswer(f"The answer is longer than {ANSWER_CHARACTERS_LIMIT} characters.")
         return text
 
     @property
     def usage(self) -> TokenUsage:
-        """What the provider counted, else a token a delta."""
-        return self._usage or estimated_usage(self.request, output_tokens=len(self.deltas))
+        """What the provider counted, else a token a delta, or more where the deltas are long."""
+        output_tokens = max(len(self.deltas), estimated_tokens(self._bytes))
+        return self._usage or estimated_usage(self.request, output_tokens=output_tokens)
 
     def completion(self) -> Completion:
         return Completion(
@@ -161,6 +181,21 @@ def shortened(text: str) -> str:
     """Upstream text fit for a message of ours: one line, bounded."""
     line = " ".join(text[: 4 * UPSTREAM_TEXT_LIMIT].split())
     return line if len(line) <= UPSTREAM_TEXT_LIMIT else line[: UPSTREAM_TEXT_LIMIT - 1] + "…"
+
+
+def masked_url(url: str) -> str:
+    """The URL fit for a message, without credentials. What is no URL is masked too: all before its last `@`."""
+    return CREDENTIALS.sub(r"\1***@", url)
+
+
+def without_secrets(text: str, *, api_key: str | None, url: str | None) -> str:
+    """Foreign text, bounded and without our key and our URL's credentials, which some upstreams repeat."""
+    if url:
+        text = text.replace(url, masked_url(url))
+        credentials = CREDENTIALS.match(url)
+        if credentials:
+            text = text.replace(credentials[0].removeprefix(credentials[1] or ""), "***@")
+    return shortened(text.replace(api_key, "***") if api_key else text)
 
 
 def retry_after_seconds(header: str | None) -> float | None:

@@ -18,7 +18,10 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What is sent, piece by piece; `is_dropped` closes the connection without the end of the body."""
+    """What is sent, piece by piece; `is_dropped` closes the connection without the end of the body.
+
+    With status 0 there is not even a status line.
+    """
 
     pieces: Sequence[bytes] = ()
     status: int = 200
@@ -107,6 +110,9 @@ class FakeUpstream:
 
     async def _write(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
         headers = {"Transfer-Encoding": "chunked", "Connection": "close", **reply.headers}
+        if reply.status == 0:
+            await (asyncio.Event().wait() if reply.is_hanging else writer.drain())
+            return
         lines = [f"HTTP/1.1 {reply.status} X", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         writer.write("\r\n".join(lines).encode())
         for piece in reply.pieces:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from agents.errors import AnswerCut, ModelRefused, ModelUnavailable
 from agents.llm import LLM, Chunk
 from agents.llm_litellm import LiteLLM
+from agents.retries import TransientFailure
 from storage.records import TokenUsage
 from tests.agents.fake_upstream import REQUEST, WHOLE_STREAM, FakeUpstream, Reply, delta, plain, streamed
 
@@ -67,6 +70,44 @@ async def test_a_passing_failure_is_tried_again(upstream: FakeUpstream) -> None:
     upstream.replies = [Reply(status=503, headers=JSON, pieces=[b"{}"]), plain()]
     assert (await client(upstream).complete(REQUEST)).text == "Hi there"
     assert len(upstream.bodies) == 2
+
+
+@pytest.mark.parametrize("is_hanging", [True, False], ids=["silent", "closed"])
+async def test_a_request_without_a_status_may_be_billed_and_is_not_sent_again(
+    upstream: FakeUpstream, is_hanging: bool
+) -> None:
+    upstream.replies = [Reply(status=0, is_hanging=is_hanging), plain()]
+    llm = LiteLLM(model="openai/m", api_key=KEY, api_base=upstream.address, timeout_seconds=2 if is_hanging else 30)
+    with pytest.raises(ModelUnavailable) as caught:
+        await llm.complete(REQUEST)
+    assert caught.value.may_be_billed
+    assert len(upstream.bodies) == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [(500, 1), (504, 3)])
+async def test_a_status_is_free(upstream: FakeUpstream, status: int, tries: int) -> None:
+    upstream.replies = [Reply(status=status, headers=JSON, pieces=[b"{}"])]
+    with pytest.raises(ModelUnavailable) as caught:
+        await client(upstream).complete(REQUEST)
+    assert not caught.value.may_be_billed
+    assert len(upstream.bodies) == tries
+
+
+async def test_a_closed_port_is_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    llm = LiteLLM(model="openai/m", api_key=KEY, api_base=f"http://127.0.0.1:{port}/v1", timeout_seconds=30)
+    with pytest.raises(TransientFailure) as caught:
+        await llm.complete(REQUEST)
+    assert not caught.value.may_be_billed
+
+
+async def test_a_password_in_the_address_is_not_shown(upstream: FakeUpstream) -> None:
+    address = upstream.address.replace("://", "://user:canary-password@")
+    llm = LiteLLM(model="openai/m", api_key=KEY, api_base=address, timeout_seconds=30, max_attempts=1)
+    with pytest.raises(ModelUnavailable) as caught:
+        await llm.complete(REQUEST)
+    assert "canary-password" not in f"{llm!r} {caught.value}"
 
 
 async def test_an_overloaded_model_says_when_to_come_back(upstream: FakeUpstream) -> None:

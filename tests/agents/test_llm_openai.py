@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
+import traceback
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import aiohttp
 import pytest
 
 from agents.errors import AnswerCut, ModelRefused, ModelUnavailable
 from agents.llm import Chunk, Completion
-from agents.llm_openai import OpenAILLM
+from agents.llm_openai import BODY_BYTES_LIMIT, OpenAILLM
 from storage.records import Generation, Message, TokenUsage
 from tests.agents.fake_upstream import (
     REQUEST,
+    USAGE,
     WHOLE_STREAM,
     FakeUpstream,
     Reply,
@@ -81,7 +86,7 @@ async def test_a_stream_without_a_count_is_estimated(upstream: FakeUpstream) -> 
     upstream.replies = [streamed(delta("Hi"), delta(" there", finish_reason="length"))]
     last = (await stream(upstream))[-1].completion
     assert last is not None
-    assert (last.usage, last.finish_reason) == (TokenUsage(input=2, output=2), "length")
+    assert (last.usage, last.finish_reason) == (TokenUsage(input=2, output=3), "length")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +130,37 @@ async def test_an_answer_that_is_no_completion_is_cut(upstream: FakeUpstream, pi
     with pytest.raises(AnswerCut) as caught:
         await complete(upstream)
     assert caught.value.usage_so_far.input == 2
+    received_bytes = sum(map(len, pieces))
+    # of an oversized body, the rest is not received
+    assert min(received_bytes, BODY_BYTES_LIMIT) / 3 <= caught.value.usage_so_far.output <= received_bytes / 3 + 1
     assert len(str(caught.value)) < 600
+
+
+async def test_an_answer_that_is_no_completion_costs_what_it_says(upstream: FakeUpstream) -> None:
+    body = {"choices": [{"message": 1}], "usage": USAGE}
+    upstream.replies = [Reply(pieces=[json.dumps(body).encode()])]
+    with pytest.raises(AnswerCut) as caught:
+        await complete(upstream)
+    assert caught.value.usage_so_far == TokenUsage(input=5, cache_read=4, output=2)
+
+
+async def test_a_broken_stream_of_long_pieces_costs_more_than_a_token_a_piece(upstream: FakeUpstream) -> None:
+    upstream.replies = [streamed(delta("long " * 30), delta("é"), is_dropped=True)]
+    with pytest.raises(AnswerCut) as caught:
+        await stream(upstream)
+    assert caught.value.usage_so_far.output == 51  # 152 bytes
+
+
+@pytest.mark.parametrize("is_hanging", [True, False], ids=["silent", "closed"])
+@pytest.mark.parametrize("call", [complete, stream])
+async def test_a_request_without_a_status_may_be_billed_and_is_not_sent_again(
+    upstream: FakeUpstream, call: Callable[..., Awaitable[object]], is_hanging: bool
+) -> None:
+    upstream.replies = [Reply(status=0, is_hanging=is_hanging), plain()]
+    with pytest.raises(ModelUnavailable) as caught:
+        await call(upstream, timeout_seconds=0.5 if is_hanging else 30)
+    assert caught.value.may_be_billed
+    assert len(upstream.bodies) == 1
 
 
 async def test_an_answer_that_breaks_off_in_its_body_is_cut(upstream: FakeUpstream) -> None:
@@ -182,6 +217,35 @@ async def test_a_closed_port_is_unavailable() -> None:
         await llm.complete(REQUEST)
     await llm.close()
     assert KEY not in str(caught.value)
+    assert not caught.value.may_be_billed
+
+
+async def test_a_refused_connection_is_tried_again(upstream: FakeUpstream) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        refusing = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    upstream.replies = [plain()]
+    addresses = [refusing, upstream.address]
+
+    class Moving(OpenAILLM):
+        """Is at another address with every try."""
+
+        @property
+        def base_url(self) -> str:
+            return addresses[0]
+
+        @base_url.setter
+        def base_url(self, url: str) -> None:
+            """Kept in `addresses`."""
+
+        async def _send(self, body: bytes, *, seconds_left: float) -> aiohttp.ClientResponse:
+            try:
+                return await super()._send(body, seconds_left=seconds_left)
+            finally:
+                del addresses[:-1]
+
+    llm = Moving(base_url="", model="m")
+    assert (await llm.complete(REQUEST)).text == "Hi there"
+    await llm.close()
 
 
 async def test_a_silent_endpoint_is_unavailable_after_the_timeout(upstream: FakeUpstream) -> None:
@@ -197,6 +261,15 @@ async def test_no_url_is_refused() -> None:
     with pytest.raises(ModelRefused, match="is no URL"):
         await llm.complete(REQUEST)
     await llm.close()
+
+
+@pytest.mark.parametrize("url", [f"http://user:{KEY}@:x/v1", f"user:{KEY}@host", f"http://[{KEY}@host/v1"])
+async def test_a_url_that_is_none_is_refused_without_its_credentials(url: str) -> None:
+    llm = OpenAILLM(base_url=url, model="m", api_key="k")
+    with pytest.raises(ModelRefused, match="is no URL") as caught:
+        await llm.complete(REQUEST)
+    await llm.close()
+    assert KEY not in "".join(traceback.format_exception(caught.value)) + repr(llm)
 
 
 async def test_a_count_that_cannot_be_is_not_believed(upstream: FakeUpstream) -> None:
