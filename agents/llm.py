@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from storage.records import Generation, Message, TokenUsage
 
 FinishReason = Literal["stop", "length"]
+REMEMBERED_REQUESTS = 1000  # the newest, that a scripted model was asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,7 @@ class ScriptedLLM:
 
     async def complete(self, request: CompletionRequest) -> Completion:
         self.requests.append(request)
+        del self.requests[:-REMEMBERED_REQUESTS]
         text = self.reply(request)
         prompt_words = sum(len(message.content.split()) for message in request.messages)
         return Completion(text=text, usage=TokenUsage(input=prompt_words, output=len(text.split())))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from decimal import Decimal
 
 from agents.base import token_bound_of_text, worst_case_of_call
-from agents.errors import AgentError, AnswerCut
+from agents.errors import AgentError, AnswerCut, ModelUnavailable
 from agents.llm import LLM, Chunk, Completion, CompletionRequest, FinishReason
 from storage.errors import BudgetExceeded
 from storage.records import ModelCard, TokenUsage
@@ -49,10 +50,8 @@ class MeteredLLM:
         self.meter.require(request)
         try:
             completion = await self.wrapped.complete(request)
-        except AnswerCut as error:
-            self.meter.charge(error.usage_so_far)
-            raise
-        except AgentError:  # refused before it began: nothing to pay
+        except AgentError as error:
+            self.meter.charge(_billed(error, request))
             raise
         except BaseException:  # left, or a bug: nobody can say how far the model had come
             self.meter.charge(worst_case_of_call(request))
@@ -63,26 +62,33 @@ class MeteredLLM:
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         self.meter.require(request)
-        usage = TokenUsage(input=estimated_input(request))  # until the provider says better
+        usage, received_bytes = TokenUsage(input=estimated_input(request)), 0  # until the provider says better
         try:
             async with aclosing(self.wrapped.stream(request)) as chunks:
                 async for chunk in chunks:
                     if chunk.completion is not None:
                         usage, self.meter.finish_reason = chunk.completion.usage, chunk.completion.finish_reason
                     else:
-                        usage += TokenUsage(output=1)
+                        received_bytes += token_bound_of_text(chunk.delta)
+                        output = max(usage.output + 1, -(-received_bytes // BYTES_PER_TOKEN))
+                        usage = replace(usage, output=output)
                     yield chunk
-        except AnswerCut as error:
-            usage = error.usage_so_far
-            raise
-        except AgentError:  # refused before it began: nothing to pay
-            usage = TokenUsage()
+        except AgentError as error:
+            usage = _billed(error, request)
             raise
         finally:
             self.meter.charge(usage)
 
     async def close(self) -> None:
         await self.wrapped.close()
+
+
+def _billed(error: AgentError, request: CompletionRequest) -> TokenUsage:
+    """What a failed call costs: what was counted, the worst case where nobody can say, else nothing."""
+    if isinstance(error, AnswerCut):
+        return error.usage_so_far
+    is_open = isinstance(error, ModelUnavailable) and error.may_be_billed
+    return worst_case_of_call(request) if is_open else TokenUsage()
 
 
 def estimated_input(request: CompletionRequest) -> int:

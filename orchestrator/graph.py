@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
-from orchestrator.nodes import Nodes, RunState, untried
+from orchestrator.nodes import Nodes, RunState, seconds_left, untried
 
 
 class RunGraph(Protocol):
@@ -21,8 +21,8 @@ def build_run_graph(nodes: Nodes, *, max_attempts: int) -> RunGraph:
 
     def after_record(state: RunState) -> Hashable:
         has_failed = state["outcome"].status in ("failed", "refused") and state["decision"].candidate_id is not None
-        may_go_on = state["attempt"] < max_attempts and untried(state, list(nodes.candidates))
-        return "route" if has_failed and may_go_on else END
+        may_go_on = state["attempt"] < max_attempts and seconds_left(state) > 0
+        return "route" if has_failed and may_go_on and untried(state, list(nodes.candidates)) else END
 
     graph = StateGraph(RunState)
     graph.add_node("route", nodes.route)

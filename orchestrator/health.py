@@ -30,6 +30,10 @@ class ModelHealth:
 
     def failed(self, model: str, error: str) -> None:
         condition = self.model_to_condition.setdefault(model, Condition())
+        if (
+            condition.rests_until > self.clock()
+        ):  # was under way when the rest began: the same failure, not a further one
+            return
         condition.failures += 1
         condition.last_error = error
         extra = condition.failures - FAILURES_BEFORE_REST

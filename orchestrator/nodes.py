@@ -216,7 +216,7 @@ class Nodes:
         library = TracedLibrary(FilteredLibrary(self.skills, candidate.skills), self.tracer, query)
         with self.tracer.span(query, "execute", candidate=candidate.id) as attributes, _caller().answering():
             try:
-                async with asyncio.timeout(state["timeout_seconds"]):
+                async with asyncio.timeout(seconds_left(state)):
                     answer = await self.agents[candidate.agent].run(
                         query, llm=StreamedLLM(llm, sink) if sink else llm, skills=library
                     )
@@ -281,6 +281,11 @@ def _caller() -> Caller:
 
 def _spent(outcome: Outcome, meter: Meter, started: float) -> Outcome:
     return replace(outcome, usage=meter.usage, cost_usd=meter.spent_usd, latency_seconds=time.perf_counter() - started)
+
+
+def seconds_left(state: RunState) -> float:
+    """Of the run's time, which all its attempts share."""
+    return state["timeout_seconds"] - state["execute_seconds"]
 
 
 def untried(state: RunState, candidates: Sequence[str]) -> bool:

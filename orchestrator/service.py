@@ -160,8 +160,10 @@ class Service:
     async def feedback(
         self, decision_id: str, *, quality: float, judged_by: Judge = "user", idempotency_key: str | None = None
     ) -> Outcome:
-        """A verdict on a decision's answer; the policies learn from the newest one.
+        """A verdict on a decision's answer.
 
+        The policies learn a decision's first reward at once; a later one takes its place when they learn the log again,
+        at the next start, so that nobody can make one decision count many times.
         With a key, the same verdict again is the same outcome. Raises RecordNotFound, InvalidInput, and
         IdempotencyConflict for one key with two verdicts.
         """
@@ -182,7 +184,8 @@ class Service:
         reward = self.nodes.rewards.reward_for(verdict, cost_usd=sum((o.cost_usd for o in outcomes), Decimal(0)))
         rewards = (reward,) if reward else ()
         try:
-            await self.nodes.recorder.record(Entry(items=(verdict, *rewards), decision=decision, reward=reward))
+            lesson = None if await self.stores.decisions.rewards_of(decision_id) else reward
+            await self.nodes.recorder.record(Entry(items=(verdict, *rewards), decision=decision, reward=lesson))
         except InvalidInput:  # the id is taken: by a caller with the same key, at the same moment
             if known := _with_id(await self.stores.decisions.outcomes_of(decision_id), verdict.id):
                 return _same_verdict(known, verdict)

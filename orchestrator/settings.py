@@ -42,7 +42,9 @@ class ModelSettings(Section):
     upstream_model: str | None = None  # the endpoint's name for it; default: ours
     api_key: SecretStr | None = None
     api_key_variable: str | None = None  # name of the environment variable that holds the key
-    timeout_seconds: float = Field(default=120.0, gt=0)
+    timeout_seconds: float = Field(
+        default=100.0, gt=0
+    )  # less than a run's, so that a hung model is told from a slow run
     description: str = ""
     price_input_usd_per_mtok: Decimal = Field(default=Decimal(0), ge=0)
     price_cache_read_usd_per_mtok: Decimal | None = Field(default=None, ge=0)

@@ -6,11 +6,11 @@ import logging
 import signal
 import socket
 from contextlib import closing
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.loopback import is_loopback
 from orchestrator.terminal import note, opened, run
 
 if TYPE_CHECKING:
@@ -89,15 +89,6 @@ def admin_key(settings: Settings, host: str) -> str | None:
             hint=f"Set ANTROUTE_SERVER__ADMIN_KEY to {SHORTEST_KEY} or more random characters, or listen on 127.0.0.1.",
         )
     return key
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -21,6 +21,7 @@ def make_app(service: Service, *, key: str | None = None, body_bytes: int = 1_04
     """The ASGI application over an open service; whoever opened the service closes it."""
     app = FastAPI(title="Antroute", version=VERSION, docs_url=None, redoc_url=None)
     app.state.service = service
+    app.state.needs_key = key is not None
     app.state.metrics = Metrics()
     app.state.metrics.pending.set_function(lambda: len(service.nodes.recorder.pending))
     service.listeners.append(app.state.metrics)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -20,6 +21,7 @@ from storage.errors import ServiceError
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 PING_SECONDS = 15
+CLIENT_CLOSED_REQUEST = 499  # nobody reads it: it is for the figures
 
 
 @router.post("/chat/completions", response_model=None)
@@ -30,8 +32,28 @@ async def create_chat_completion(body: ChatRequest, request: Request) -> Respons
     options = options_of(body.model, body.antroute, body.generation(), messages=before, metadata=body.metadata)
     if body.stream:
         return await _streamed(service.stream(text, **options), body)
-    run = await service.run(text, **options)
+    run = await unless_left(request, service.run(text, **options))
+    if run is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
     return JSONResponse(_completion(run), headers=_headers_of(run))
+
+
+async def unless_left(request: Request, work: Coroutine[Any, Any, Run]) -> Run | None:
+    """The work's result, or None: the client hung up, and the work was cancelled, which no server does by itself."""
+    run, gone = asyncio.create_task(work), asyncio.create_task(_hung_up(request))
+    try:
+        await asyncio.wait((run, gone), return_when=asyncio.FIRST_COMPLETED)
+        return await run if run.done() else None
+    finally:
+        run.cancel()
+        gone.cancel()
+
+
+async def _hung_up(request: Request) -> None:
+    """Returns when the client has gone; the body has been read, so that nothing else is to come."""
+    message = await request.receive()
+    while message["type"] != "http.disconnect":
+        message = await request.receive()
 
 
 async def _streamed(pieces: AsyncGenerator[Started | str | Run, None], body: ChatRequest) -> Response:
@@ -79,7 +101,8 @@ async def _events(
                 elif isinstance(piece, Run):
                     yield event({}, piece.finish_reason, antroute=_ours(piece))
                     if wants_usage:
-                        yield {"data": orjson.dumps({**head, "choices": [], "usage": _usage(piece)}).decode()}
+                        last = {**head, "choices": [], "usage": _usage(piece), "antroute": _ours(piece)}
+                        yield {"data": orjson.dumps(last).decode()}
         except ServiceError as error:  # words are out already: the error travels as an event
             yield {"data": orjson.dumps(body_of(error)).decode()}
         yield {"data": "[DONE]"}

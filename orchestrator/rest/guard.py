@@ -7,7 +7,8 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator.errors import BodyTooLarge, NotAuthenticated
+from orchestrator.errors import BodyTooLarge, NotAuthenticated, NotPermitted
+from orchestrator.loopback import host_of, is_loopback
 from orchestrator.rest.errors import response_of
 from storage.errors import ServiceError
 
@@ -40,6 +41,12 @@ class Guard:
             scheme, _, sent = headers.get("authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), self.key.encode()):
                 raise NotAuthenticated("No valid key came with the request: send `Authorization: Bearer KEY`.")
+        host = headers.get("host", "localhost")  # every browser sends one
+        if self.key is None and not is_loopback(host_of(host)):  # a web page's own name may be bent to this address
+            raise NotPermitted(
+                f"Host {host!r} is not this machine: without a key only loopback names are served.",
+                hint="Use http://127.0.0.1, or set ANTROUTE_SERVER__ADMIN_KEY and send it.",
+            )
         declared = headers.get("content-length", "0")
         if declared.isdigit():
             check_size(int(declared), self.body_bytes)

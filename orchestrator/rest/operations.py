@@ -37,7 +37,9 @@ async def ready(request: Request) -> JSONResponse:
         problems = await service.problems()
     except ServiceError as error:
         problems = [str(error)]
-    state = {"status": "degraded" if problems else "ready", "problems": problems, "notices": list(service.notices)}
+    state: dict[str, Any] = {"status": "degraded" if problems else "ready"}
+    if not request.app.state.needs_key:  # reasons name addresses: not for strangers
+        state.update(problems=problems, notices=list(service.notices))
     return JSONResponse(state, 503 if problems else 200)
 
 

@@ -53,7 +53,7 @@ def asking(server: Server) -> socket.socket:
     """A connection on which a streamed answer is waited for."""
     caller = socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2])))
     body = json.dumps(chat(stream=True)).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
     caller.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
     return caller
 

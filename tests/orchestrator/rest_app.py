@@ -26,7 +26,9 @@ async def make_http(make_service: MakeService) -> AsyncIterator[MakeHttp]:
         ) -> Any:
             app = make_app(service or await make_service(**parts), key=key, body_bytes=body_bytes)
             transport = httpx.ASGITransport(app=app)
-            return await clients.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://test"))
+            return await clients.enter_async_context(
+                httpx.AsyncClient(transport=transport, base_url="http://localhost")
+            )
 
         yield make
 

@@ -27,7 +27,7 @@ OF_THE_CALL = {"run_id", "decision_id", "latency_seconds", "overhead_seconds"}
 
 
 def client_of(service: Service, *, key: str | None = None, sent: str | None = None) -> Client:
-    return Client("http://test/v1/", key=sent, transport=httpx.ASGITransport(app=make_app(service, key=key)))
+    return Client("http://localhost/v1/", key=sent, transport=httpx.ASGITransport(app=make_app(service, key=key)))
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ class ForeignServer(httpx.AsyncBaseTransport):
 
 async def test_strangers_answers_are_told_as_such() -> None:
     for status, content in ((200, b"<html>"), (502, b"<html>"), (500, b"[]")):
-        async with Client("http://test", transport=ForeignServer(status, content)) as client:
+        async with Client("http://localhost", transport=ForeignServer(status, content)) as client:
             with pytest.raises(ServiceError, match="answered"):
                 await client.run(QUESTION)
 
@@ -209,6 +209,6 @@ async def test_stream_that_just_ends_is_a_cut_answer(service: Service) -> None:
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, content=chunk, headers=headers)
 
-    async with Client("http://test", transport=Ending()) as client:
+    async with Client("http://localhost", transport=Ending()) as client:
         with pytest.raises(AnswerCut, match="ended before"):
             _ = [piece async for piece in client.stream(QUESTION)]

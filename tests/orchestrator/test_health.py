@@ -32,13 +32,24 @@ def test_one_failure_is_forgiven_and_two_give_a_rest(clock: Clock) -> None:
 
 def test_each_further_failure_doubles_the_rest_up_to_a_limit(clock: Clock) -> None:
     health = ModelHealth(clock=clock)
-    for _ in range(3):
-        health.failed("m", "down")
+    health.failed("m", "down")
+    health.failed("m", "down")
+    clock.now += FIRST_REST_SECONDS
+    health.failed("m", "down")
     clock.now += 2 * FIRST_REST_SECONDS - 0.1
     assert "m" in health.reasons()
     for _ in range(100):
+        clock.now += LONGEST_REST_SECONDS
         health.failed("m", "down")
     clock.now += LONGEST_REST_SECONDS
+    assert health.reasons() == {}
+
+
+def test_calls_that_were_under_way_when_the_rest_began_do_not_lengthen_it(clock: Clock) -> None:
+    health = ModelHealth(clock=clock)
+    for _ in range(8):
+        health.failed("m", "down")
+    clock.now += FIRST_REST_SECONDS
     assert health.reasons() == {}
 
 

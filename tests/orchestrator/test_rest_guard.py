@@ -75,3 +75,22 @@ async def test_body_in_pieces_within_the_limit_is_taken(make_http: MakeHttp) -> 
     http = await make_http(body_bytes=1000)
     response = await http.post(CHAT, content=pieces(), headers={"content-type": "application/json"})
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8765", "[::1]:8765", "127.0.0.2", "LOCALHOST:1"])
+async def test_every_name_of_this_machine_is_served(host: str, make_http: MakeHttp) -> None:
+    http = await make_http()
+    assert (await http.get("/v1/models", headers={"host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "8.8.8.8"])
+async def test_page_whose_name_was_bent_to_this_machine_reads_nothing(host: str, make_http: MakeHttp) -> None:
+    http = await make_http()
+    refused = await http.get("/v1/decisions", headers={"host": host})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "not_permitted")
+
+
+async def test_with_a_key_any_name_is_served_to_who_has_it(make_http: MakeHttp) -> None:
+    http = await make_http(key=ADMIN_KEY)
+    headers = {"host": "antroute.example", "authorization": f"Bearer {ADMIN_KEY}"}
+    assert (await http.get("/v1/models", headers=headers)).status_code == 200
