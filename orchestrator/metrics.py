@@ -23,7 +23,9 @@ class Metrics:
         self.failures = Counter(
             "antroute_failures", "Runs without an answer, by error.", ["code"], registry=self.registry
         )
-        self.cost = Counter("antroute_cost_usd", "Money spent by candidate.", ["candidate"], registry=self.registry)
+        self.cost = Counter(
+            "antroute_cost_usd", "Cost of answered runs, by who answered.", ["candidate"], registry=self.registry
+        )
         self.overhead = Histogram(
             "antroute_overhead_seconds", "Our share of a run's time.", buckets=OVERHEAD_BUCKETS, registry=self.registry
         )

@@ -48,6 +48,29 @@ async def test_second_call_may_only_take_what_the_first_left() -> None:
         await llm.complete(REQUEST)
 
 
+@pytest.mark.parametrize(("may_be_billed", "spent_usd"), [(True, WORST_CASE), (False, Decimal(0))])
+async def test_call_without_an_answer_costs_its_worst_case_unless_it_never_began(
+    may_be_billed: bool, spent_usd: Decimal
+) -> None:
+    def silent(request: CompletionRequest) -> str:
+        raise ModelUnavailable("No answer.", may_be_billed=may_be_billed)
+
+    for is_streamed in (False, True):
+        meter = Meter(CARD, WORST_CASE)
+        llm = MeteredLLM(ScriptedLLM(reply=silent), meter)
+        with pytest.raises(ModelUnavailable):
+            await (anext(llm.stream(REQUEST)) if is_streamed else llm.complete(REQUEST))
+        assert meter.spent_usd == spent_usd
+
+
+async def test_stream_that_is_left_is_charged_by_its_bytes_where_one_piece_holds_many_tokens() -> None:
+    meter = Meter(CARD, Decimal(1))
+    stream = MeteredLLM(GatedLLM(["word " * 200]), meter).stream(REQUEST)
+    await anext(stream)
+    await stream.aclose()
+    assert meter.usage.output == 334  # 1000 bytes, three a token
+
+
 async def test_cut_answer_is_paid_for() -> None:
     def cut(request: CompletionRequest) -> str:
         raise AnswerCut("Gone.", usage_so_far=TokenUsage(input=3, output=4))

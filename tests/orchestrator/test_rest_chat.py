@@ -13,6 +13,7 @@ from agents.errors import AnswerCut, ModelRefused
 from agents.llm import CompletionRequest
 from orchestrator.rest.app import make_app
 from orchestrator.service import Service
+from storage.stores import DecisionFilter
 from tests.conftest import CANDIDATES, MakeService, fails
 from tests.orchestrator.doubles import GatedLLM
 from tests.orchestrator.rest_app import MakeHttp, chat
@@ -232,6 +233,16 @@ async def disconnect(service: Service, model: GatedLLM, body: dict[str, object],
     async with asyncio.timeout(10):
         await make_app(service)(scope, receive, send)
         await asyncio.gather(*service.runs, return_exceptions=True)
+
+
+async def test_client_that_leaves_before_a_whole_answer_stops_the_model(make_service: MakeService) -> None:
+    model = GatedLLM(["one", "two"])
+    service = await make_service(small=model)
+    await disconnect(service, model, chat(model="small"), after=0)
+    assert not model.gate.is_set()
+    [stored] = await service.stores.decisions.find(DecisionFilter())
+    assert [o.status for o in await service.stores.decisions.outcomes_of(stored.decision.id)] == ["cancelled"]
+    assert (await service.stores.budgets.get("default")).held_usd == 0
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])

@@ -166,6 +166,14 @@ async def test_answer_that_takes_too_long_is_cut_off_settled_and_recorded(make_s
     assert await held(service) == 0
 
 
+async def test_attempts_share_the_time_of_the_run(make_service: MakeService) -> None:
+    service = await make_service(small=GatedLLM(["a", "b"]), large=GatedLLM(["a", "b"]))
+    with pytest.raises(DeadlineExceeded) as raised:
+        await service.run(QUESTION, timeout_seconds=0.05)
+    decision = await service.stores.decisions.get(str(raised.value.decision_id))
+    assert len(await service.stores.decisions.find(DecisionFilter(run_id=decision.run_id))) == 1
+
+
 async def test_bug_in_an_agent_is_settled_recorded_and_raised(make_service: MakeService) -> None:
     def broken(request: CompletionRequest) -> str:
         raise KeyError("half a pair: \ud800 and a NUL: \x00")
