@@ -233,7 +233,8 @@ def _local(path: Path, model: ModelSettings, *, threads: int) -> LLM:
     from agents.llm_local import LocalLLM  # its HTTP client takes 10 MB
     from agents.local_models import LocalModelServer
 
-    return LocalLLM(LocalModelServer(path, threads=threads, context_window=model.context_window))
+    server = LocalModelServer(path, threads=threads, context_window=model.context_window)
+    return LocalLLM(server, timeout_seconds=model.timeout_seconds)
 
 
 def _remote(name: str, model: ModelSettings) -> LLM:

@@ -116,7 +116,7 @@ class Recorder:
         while True:
             try:
                 self._tell(await self.stores.budgets.reap(utc_now()))
-            except StorageUnavailable as error:
+            except ServiceError as error:  # whatever it is, the next look must come
                 log.warning("Holds past their time could not be looked for: %s", error)
             await asyncio.sleep(self.reap_seconds)
 
