@@ -4,6 +4,8 @@
   - NoCandidate        every candidate is masked; the message names each reason
   - UnknownPolicy      the caller or operator named a policy that is not there
   - EncoderUnavailable the operator's encoder package is missing or broken
+  - UnknownRouter      the operator named a trained router, or a kind of one, that is not there
+  - ArtifactRefused    a saved router is missing, changed, or does not fit this code, encoder or data
 """
 
 from __future__ import annotations
@@ -33,3 +35,15 @@ class EncoderUnavailable(RoutingError):
     """The encoder could not be loaded."""
 
     code = "encoder_unavailable"
+
+
+class UnknownRouter(RoutingError):
+    """No trained router of this name."""
+
+    code = "unknown_router"
+
+
+class ArtifactRefused(RoutingError):
+    """The saved router cannot be used."""
+
+    code = "artifact_refused"

@@ -1,0 +1,182 @@
+"""A trained router on disk: `weights.safetensors` and a readable `manifest.json`; never a pickle.
+
+The manifest says what the router learned from, with which settings, and how good it was; both files are checked by
+their digests when read. It holds no time and no path: the same data, code and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from routing.cards import CandidateCard
+from routing.errors import ArtifactRefused, UnknownRouter
+from routing.forecasts import Predictor, Reference
+from routing.predictors.registry import predictor_class
+from storage.errors import InvalidInput
+
+FORMAT = 1  # of the two files; another one is refused
+FEATURES = 1  # of what predictors compute from a text beside its embedding; another one is refused
+MANIFEST_FILE = "manifest.json"
+WEIGHTS_FILE = "weights.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a trained router says of itself."""
+
+    kind: str  # in routing/predictors/registry.py
+    cards: tuple[CandidateCard, ...]  # one a candidate, alphabetically
+    encoder: str  # name with version
+    dimension: int  # of the encoder's vectors
+    reference: Reference
+    seed: int
+    data_digest: str
+    query_counts: Mapping[str, int]  # split to queries
+    settings: Mapping[str, Any]  # of the predictor
+    metrics: Mapping[str, Any] = field(default_factory=dict)  # on dev, with what it was compared to
+    code_version: str = ""
+    parent_sha256: str = ""  # the artefact that this one was adapted from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A trained router with its manifest; `sha256` names it for good."""
+
+    predictor: Predictor
+    manifest: Manifest
+    sha256: str
+
+
+def code_version() -> str:
+    """Of the installed package; `source` where it is not installed."""
+    try:
+        return version("antroute")
+    except PackageNotFoundError:
+        return "source"
+
+
+def save(folder: Path, predictor: Predictor, manifest: Manifest) -> Artifact:
+    """Writes both files, manifest last, so that a folder cut off half-way is refused. Makes the folder.
+
+    Raises InvalidInput where the folder holds something else, ArtifactRefused where the weights hold a NaN.
+    """
+    from safetensors.numpy import save as serialised
+
+    if folder.exists() and any(path.name not in (MANIFEST_FILE, WEIGHTS_FILE) for path in folder.iterdir()):
+        raise InvalidInput(f"Folder {str(folder)!r} holds other files; name a new or empty one.", field="out")
+    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(predictor.arrays().items())}
+    _check_finite(arrays, "The trained router")
+    weights = serialised(arrays)
+    body = _body(manifest, sha256(weights).hexdigest())
+    text = json.dumps({**body, "sha256": _digest(body)}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
+    (folder / WEIGHTS_FILE).write_bytes(weights)
+    (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+    return Artifact(predictor=predictor, manifest=manifest, sha256=_digest(body))
+
+
+def load(folder: Path, *, encoder: str | None = None) -> Artifact:
+    """`encoder`: the name of the one that will be used; None: do not ask. Raises ArtifactRefused with the reason."""
+    manifest, body = _read_manifest(folder)
+    if encoder is not None and encoder != manifest.encoder:
+        raise ArtifactRefused(
+            f"The router in {str(folder)!r} was trained with encoder {manifest.encoder!r}; here is {encoder!r}.",
+            hint="Use that encoder, or train again with this one.",
+        )
+    arrays = _read_weights(folder, str(body.get("weights_sha256")))
+    try:
+        predictor = predictor_class(manifest.kind).restore(arrays, manifest.settings)
+    except UnknownRouter as exc:
+        raise ArtifactRefused(f"The router in {str(folder)!r} is of a kind unknown here: {exc}") from exc
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as exc:
+        raise ArtifactRefused(f"The router in {str(folder)!r} does not fit its manifest: {exc!r}.") from exc
+    if predictor.candidates != tuple(card.id for card in manifest.cards):
+        raise ArtifactRefused(f"The router in {str(folder)!r} names other candidates than its manifest does.")
+    return Artifact(predictor=predictor, manifest=manifest, sha256=str(body["sha256"]))
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """The manifest and its digest, without the weights. Raises ArtifactRefused."""
+    manifest, body = _read_manifest(folder)
+    return manifest, str(body["sha256"])
+
+
+def _read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, Any]]:
+    path = folder / MANIFEST_FILE
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise ArtifactRefused(f"{str(path)!r} cannot be read: {exc}.", hint="Name a folder made by `train`.") from exc
+    if not isinstance(body, dict) or (body.get("format"), body.get("features")) != (FORMAT, FEATURES):
+        raise ArtifactRefused(
+            f"{str(path)!r} is not of format {FORMAT} with features {FEATURES}.", hint="Train the router again."
+        )
+    if _digest(body) != body.get("sha256"):
+        raise ArtifactRefused(f"{str(path)!r} was changed: its content is not what its `sha256` says.")
+    try:
+        return _manifest(body), body
+    except (KeyError, TypeError, InvalidInput) as exc:
+        raise ArtifactRefused(f"{str(path)!r} lacks something: {exc!r}.", hint="Train the router again.") from exc
+
+
+def _read_weights(folder: Path, wanted_sha256: str) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialised
+
+    path = folder / WEIGHTS_FILE
+    try:
+        weights = path.read_bytes()
+        found = sha256(weights).hexdigest()
+        if found != wanted_sha256:
+            raise ArtifactRefused(f"{str(path)!r} has the SHA-256 {found}; its manifest says {wanted_sha256}.")
+        arrays = deserialised(weights)
+    except (OSError, SafetensorError) as exc:
+        raise ArtifactRefused(f"{str(path)!r} cannot be read: {exc}.") from exc
+    _check_finite(arrays, f"{str(path)!r}")
+    return arrays
+
+
+def _check_finite(arrays: Mapping[str, Any], what: str) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ArtifactRefused(f"{what} holds a NaN or infinity in {name!r}.", hint="Train the router again.")
+
+
+def _body(manifest: Manifest, weights_sha256: str) -> dict[str, Any]:
+    cards = [card.to_json() for card in manifest.cards]
+    body = {
+        **asdict(manifest),
+        "cards": cards,
+        "weights_sha256": weights_sha256,
+        "format": FORMAT,
+        "features": FEATURES,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(body))  # tuples as they will be read back
+    return plain
+
+
+def _manifest(body: Mapping[str, Any]) -> Manifest:
+    known: Sequence[str] = [
+        "kind", "encoder", "dimension", "seed", "data_digest", "query_counts", "settings", "metrics", "code_version",
+        "parent_sha256",
+    ]  # fmt: skip
+    return Manifest(
+        cards=tuple(CandidateCard.from_json(card) for card in body["cards"]),
+        reference=Reference(**body["reference"]),
+        **{name: body[name] for name in known},
+    )
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    """SHA-256 of everything but the digest itself."""
+    rest = {name: value for name, value in body.items() if name != "sha256"}
+    return sha256(json.dumps(rest, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""How good a router is: measures, intervals, estimates from logs, reports."""

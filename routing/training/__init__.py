@@ -1,0 +1,1 @@
+"""Offline training: the data contract, embeddings kept on disk, fitting, adapting."""
