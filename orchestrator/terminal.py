@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from orchestrator.sdk import Orchestrator
+    from routing.dataset import Progress
     from storage.stores import Stores
 
 SQLITE = "sqlite:///"
@@ -85,6 +86,43 @@ def _fetch_bar() -> Iterator[OnFetch]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total, what: progress.update(task, description=what, completed=done, total=total)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """On stderr, a bar for each kind of work: what, how many of how many, elapsed, ETA; drawn once work is told.
+
+    A total of 0 means that nobody knows how much there is: the bar then only moves.
+    """
+    with ExitStack() as shown:
+        update: list[Progress] = []
+
+        def on_progress(done: int, total: int, what: str) -> None:
+            if not update:
+                update.append(shown.enter_context(_work_bars()))
+            update[0](done, total, what)
+
+        yield on_progress
+
+
+@contextmanager
+def _work_bars() -> Iterator[Progress]:
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = (
+        bars.TextColumn("{task.description}", markup=False), bars.BarColumn(bar_width=20), bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(), bars.TextColumn("ETA"), bars.TimeRemainingColumn(),
+    )  # fmt: skip
+    with bars.Progress(*columns, console=Console(stderr=True)) as shown:
+        what_to_bar: dict[str, bars.TaskID] = {}
+
+        def on_progress(done: int, total: int, what: str) -> None:
+            if what not in what_to_bar:
+                what_to_bar[what] = shown.add_task(what, total=None)
+            shown.update(what_to_bar[what], completed=done, total=total or None)
+
+        yield on_progress
 
 
 @asynccontextmanager
