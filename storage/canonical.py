@@ -19,7 +19,17 @@ from typing import Any
 import orjson
 
 from storage.errors import InvalidInput, LogCorrupt
-from storage.records import Assessment, Decision, Outcome, Reward, Span, TokenUsage
+from storage.records import (
+    Assessment,
+    Decision,
+    Outcome,
+    PolicyVersion,
+    Reward,
+    ShadowChoice,
+    Span,
+    TokenUsage,
+    VersionMove,
+)
 
 LARGEST_EXACT_INTEGER = 2**53 - 1
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,8 +47,16 @@ COLUMNS: dict[str, tuple[str | None, ...]] = {
     "hold_forfeited": ("id", None, None, None, None, None, "forfeited_at"),
     "payload_erased": ("id", None, None, None, None, None, "erased_at"),
     "writer_opened": ("id", None, None, None, None, None, "opened_at"),
+    "router_registered": ("id", None, None, None, None, None, "registered_at"),
+    "router_moved": ("id", None, None, None, None, None, "moved_at"),
 }
-KIND_OF: dict[type, str] = {Decision: "decision", Outcome: "outcome", Reward: "reward"}
+KIND_OF: dict[type, str] = {
+    Decision: "decision",
+    Outcome: "outcome",
+    Reward: "reward",
+    PolicyVersion: "router_registered",
+    VersionMove: "router_moved",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +107,7 @@ def canonical_json(value: Plain) -> str:
     return orjson.dumps(_in_utf16_order(plain)).decode()
 
 
-def entry_of(record: Decision | Outcome | Reward) -> Entry:
+def entry_of(record: Decision | Outcome | Reward | PolicyVersion | VersionMove) -> Entry:
     """The event that holds this record."""
     return entry_from(KIND_OF[type(record)], {name: getattr(record, name) for name in record.__dataclass_fields__})
 
@@ -123,7 +141,7 @@ def parsed(canonical: str) -> Plain:
 
 
 def decision_from(canonical: str) -> Decision:
-    """The decision that `entry_of` wrote, equal in every field."""
+    """The decision that `entry_of` wrote, equal in every field; one from before weights and shadows has neither."""
     plain = _without_kind(canonical)
     plain["task_mixture"] = _floats(plain["task_mixture"])
     plain["context"] = tuple(map(float, plain["context"]))
@@ -133,6 +151,8 @@ def decision_from(canonical: str) -> Decision:
     plain["rng_counter"] = int(plain["rng_counter"])
     plain["budget_before_usd"] = Decimal(plain["budget_before_usd"])
     plain["budget_reserved_usd"] = Decimal(plain["budget_reserved_usd"])
+    plain["weights"] = _floats(plain.get("weights", {}))
+    plain["shadow"] = _shadow(plain.get("shadow"))
     plain["decided_at"] = moment_of(plain["decided_at"])
     return Decision(**plain)
 
@@ -152,6 +172,21 @@ def reward_from(canonical: str) -> Reward:
     plain["value"] = float(plain["value"])
     plain["rewarded_at"] = moment_of(plain["rewarded_at"])
     return Reward(**plain)
+
+
+def policy_version_from(canonical: str) -> PolicyVersion:
+    """As it was registered; its moves tell what became of it."""
+    plain = _without_kind(canonical)
+    plain["candidates"] = tuple(plain["candidates"])
+    plain["registered_at"] = moment_of(plain["registered_at"])
+    plain["changed_at"] = moment_of(plain["changed_at"])
+    return PolicyVersion(**plain)
+
+
+def version_move_from(canonical: str) -> VersionMove:
+    plain = _without_kind(canonical)
+    plain["moved_at"] = moment_of(plain["moved_at"])
+    return VersionMove(**plain)
 
 
 def span_text(span: Span) -> str:
@@ -178,6 +213,10 @@ def _assessment(plain: Plain) -> Assessment:
     plain["contributions"] = _floats(plain["contributions"])
     plain["worst_case_usd"] = Decimal(plain["worst_case_usd"])
     return Assessment(**plain)
+
+
+def _shadow(plain: Plain | None) -> ShadowChoice | None:
+    return None if plain is None else ShadowChoice(**{**plain, "probability": float(plain["probability"])})
 
 
 def _floats(plain: Plain) -> dict[str, float]:

@@ -4,6 +4,7 @@
   - InvalidInput                 the caller's input; says which field
   - StorageError
     + RecordNotFound             the caller asked for what is not there
+    + VersionConflict            the operator's move of a router version: somebody was faster, or it is no move
     + BudgetExceeded             the caller's account cannot hold the amount
     + StorageUnavailable         the operator's database is locked, read-only, full or away
     + LogCorrupt                 the operator's log does not add up
@@ -47,6 +48,13 @@ class RecordNotFound(StorageError):
     """No record with this id."""
 
     code = "not_found"
+
+
+class VersionConflict(StorageError):
+    """The router version cannot be moved there from where it is now."""
+
+    code = "version_conflict"
+    hint = "Look again with `antroute routers list`, then decide anew."
 
 
 class BudgetExceeded(StorageError):

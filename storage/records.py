@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from hashlib import sha256
 from secrets import token_hex
-from typing import Literal
+from typing import Any, Literal
 
 USD_QUANTUM = Decimal("0.000000001")  # one nano-dollar: what a store counts in
 TOKENS_PER_MTOK = 1_000_000
@@ -19,6 +19,7 @@ TOKENS_PER_MTOK = 1_000_000
 Role = Literal["system", "user", "assistant"]
 OutcomeStatus = Literal["succeeded", "failed", "refused", "cancelled", "judged"]
 Judge = Literal["environment", "verifier", "judge", "user", "self"]
+VersionState = Literal["candidate", "shadow", "active", "retired"]
 
 
 def new_id(prefix: str) -> str:
@@ -145,6 +146,15 @@ class Assessment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShadowChoice:
+    """What the shadow router would have done: enough for off-policy estimates, and nothing of it was run."""
+
+    policy_version: str  # id of the PolicyVersion
+    candidate_id: str | None  # whom it would have picked; None: nobody
+    probability: float  # that it gives to the candidate that was really picked
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """Who was picked, among whom, why, and with which probability. Stored before anything runs."""
 
@@ -171,6 +181,8 @@ class Decision:
     rng_counter: int
     budget_before_usd: Decimal
     budget_reserved_usd: Decimal
+    weights: Mapping[str, float] = field(default_factory=dict)  # what the utility was weighted with, by name
+    shadow: ShadowChoice | None = None  # None: no shadow router ran beside it
     id: str = field(default_factory=lambda: new_id("decision"))
     decided_at: datetime = field(default_factory=utc_now)
 
@@ -269,12 +281,56 @@ class Hold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PolicyVersion:
+    """A trained router as the registry knows it; its files are kept beside it and quoted by digest."""
+
+    id: str
+    name: str
+    kind: str  # of predictor
+    artifact_sha256: str  # names the artefact for good: one version an artefact
+    encoder: str  # name of the one it was trained with
+    candidates: tuple[str, ...]  # ids it can choose among
+    metrics: Mapping[str, Any] = field(default_factory=dict)  # JSON values: on dev, and the gate it had to pass
+    parent_id: str | None = None  # the version that it was adapted from
+    file_to_sha256: Mapping[str, str] = field(default_factory=dict)  # filled in by the store
+    state: VersionState = "candidate"
+    reason: str = ""  # of the last change of state
+    registered_at: datetime = field(default_factory=utc_now)
+    changed_at: datetime = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionMove:
+    """One change of a version's state, and who serves after it."""
+
+    version_id: str
+    from_state: VersionState
+    to_state: VersionState
+    reason: str
+    active_id: str | None
+    shadow_id: str | None
+    is_forced: bool = False  # past a gate that it did not pass
+    is_rollback: bool = False
+    id: str = field(default_factory=lambda: new_id("move"))
+    moved_at: datetime = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingVersions:
+    """Which versions serve; two of them are equal when nothing was moved in between."""
+
+    active_id: str | None = None
+    shadow_id: str | None = None
+    last_move_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditEvent:
     """One link of the append-only log; `canonical` is the RFC 8785 JSON of the record it holds."""
 
     writer: str
     seq: int  # 0, 1, 2, … within the writer's chain
-    kind: str  # writer_opened, decision, outcome, reward, hold_forfeited, payload_erased
+    kind: str  # a key of storage.canonical.COLUMNS
     subject_id: str  # id of the record
     decision_id: str | None
     run_id: str | None
