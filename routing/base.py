@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.records import Assessment, Candidate, Decision, Query, Reward
+from routing.forecasts import Reference, Weights
+from storage.records import Assessment, Candidate, Decision, Query, Reward, ShadowChoice
 
 Vector = NDArray[np.float64]
+
+ACTIVE, SHADOW = "active", "shadow"  # the trained router that chooses, and the one that is watched beside it
+NO_ACTIVE_ROUTER = "no_active_router"
+BAD_FORECAST = "bad_forecast"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,20 @@ class Option:
     mask_reason: str | None = None  # None: allowed
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ArmForecasts:
+    """What one trained router expects of the candidates it knows, for one query; all numbers are finite."""
+
+    version_id: str
+    sha256: str  # of its artefact
+    reference: Reference
+    arm_to_place: Mapping[str, int]  # candidate id to its place in each vector
+    quality: Vector
+    cost_usd: Vector
+    latency_seconds: Vector | None = None
+    energy_joules: Vector | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """What a policy may know of a query. `vector` holds bias, task mixture and cheap signals; all in about [0, 1]."""
@@ -33,6 +52,17 @@ class Context:
     task_mixture: Mapping[str, float]  # w(q), sums to one
     vector: Vector
     encoder: str
+    forecasts: Mapping[str, ArmForecasts] = field(default_factory=dict)  # ACTIVE or SHADOW to what it expects
+    forecast_gap: str = NO_ACTIVE_ROUTER  # why ACTIVE is not among the forecasts, as a code
+    weights: Weights | None = None  # what this caller wants; None: what the policy was made with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What a stored decision says of who chose."""
+
+    version: str
+    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +78,26 @@ class Choice:
     policy_sha256: str  # of the policy's state when it chose
     rng_seed: int
     rng_counter: int
+    weights: Weights | None = None  # what the policy weighed with; None: it weighs nothing
+    shadow: ShadowChoice | None = None  # what the watched router would have picked
 
 
 class Router(ABC):
     """Picks a candidate for a query, and learns from the reward."""
 
     @abstractmethod
-    async def route(self, query: Query, options: Sequence[Option], *, policy: str | None = None) -> Choice:
-        """`policy` None means the default one. Raises UnknownPolicy; never raises because all options are masked."""
+    async def route(
+        self,
+        query: Query,
+        options: Sequence[Option],
+        *,
+        policy: str | None = None,
+        weights: Weights | None = None,
+    ) -> Choice:
+        """None means the default policy, or its own weights; a policy that weighs nothing takes no notice of weights.
+
+        Raises UnknownPolicy; never raises because all options are masked.
+        """
 
     @abstractmethod
     def learn(self, decision: Decision, reward: Reward) -> None:
@@ -77,6 +119,20 @@ class Policy(ABC):
 
     @abstractmethod
     def update(self, arm: str, context: Context, reward: float) -> None: ...
+
+    def refusal(self, context: Context) -> str | None:
+        """Why it has no view of its own on this context, as a code; None: it has. A refused context still gets scores
+        and probabilities, from something simpler.
+        """
+        return None
+
+    def identity(self, context: Context) -> Identity | None:
+        """Who chooses in this context; None: the policy in its present state."""
+        return None
+
+    def weighed_with(self, context: Context) -> Weights | None:
+        """The weights in force for this context; None: it weighs nothing."""
+        return None
 
     def state(self) -> dict[str, object]:
         """All that must be saved to restore this policy: JSON values only."""

@@ -16,6 +16,7 @@ from routing.errors import EncoderUnavailable, UnknownPolicy
 POLICIES = {
     "best_single": "routing.policies.best_single:BestSingle",
     "cheapest": "routing.policies.cheapest:Cheapest",
+    "graph": "routing.policies.graph_neural:GraphNeural",
     "linucb": "routing.policies.linucb:LinUCB",
     "table": "routing.policies.table:Table",
     "thompson": "routing.policies.thompson:Thompson",

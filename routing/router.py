@@ -5,20 +5,35 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
 
-from routing.base import Choice, Context, Option, Policy, Router, Vector
+from routing.base import (
+    ACTIVE,
+    NO_ACTIVE_ROUTER,
+    SHADOW,
+    Choice,
+    Context,
+    Identity,
+    Option,
+    Policy,
+    Router,
+    Vector,
+)
 from routing.batching import ContextBatcher
 from routing.errors import NoCandidate, UnknownPolicy
 from routing.features import Featurizer
+from routing.forecasts import Weights
 from routing.registry import unknown
 from routing.snapshots import state_sha256
 from storage.errors import InvalidInput
-from storage.records import Assessment, Decision, Query, Reward
+from storage.records import Assessment, Decision, Query, Reward, ShadowChoice
 
+AUTO = "auto"  # the trained router where one is active, else the table
+TRAINED = "graph"  # the policy that weighs a trained router's forecasts
+SPARE = "table"  # chooses where another policy has no view of its own
 SEED_BITS = 63  # fits a signed 64-bit column
 
 
@@ -30,9 +45,20 @@ class _Draw:
     counter: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Chooser:
+    """Who chooses this time, and what the decision says of it."""
+
+    policy: Policy
+    label: str
+    identity: Identity
+
+
 class PolicyRouter(Router):
     """Holds named policies that all learn from every reward, one of which chooses.
 
+    A policy that refuses a context (`Policy.refusal`) is replaced by the table, and the choice's policy says so: `table
+    (after bad_forecast)`. `auto` is the trained router; that none is active is then no refusal worth telling.
     `first_counter`: with a fixed seed, the number of decisions made before, so that a restart repeats no random number.
     """
 
@@ -66,17 +92,27 @@ class PolicyRouter(Router):
         with self._lock:
             return dict(self._ignored)
 
-    async def route(self, query: Query, options: Sequence[Option], *, policy: str | None = None) -> Choice:
+    async def route(
+        self,
+        query: Query,
+        options: Sequence[Option],
+        *,
+        policy: str | None = None,
+        weights: Weights | None = None,
+    ) -> Choice:
         """See `Router.route`. Also raises EncoderUnavailable, and InvalidInput where two options have one id."""
         name = self._default if policy is None else self._known(policy)
         check_distinct([option.candidate.id for option in options])
         context = await self._batcher.context(query.text)
+        if weights is not None:
+            context = replace(context, weights=weights)
         with self._lock:
             draw = _Draw(seed=self._seed, counter=self._counter)
             self._counter += 1
-            assessments = self._assess(self._policies[name], options, context)
-            sha256 = self._sha256(name)
-        return _choice(assessments, context, draw, policy=(name, self._policies[name].version, sha256))
+            chooser = self._chooser(name, context)
+            assessments = self._assess(chooser.policy, options, context)
+            choice = _choice(assessments, context, draw, chooser)
+            return replace(choice, shadow=self._shadow(options, choice))
 
     def learn(self, decision: Decision, reward: Reward) -> None:
         """See `Router.learn`. A decision made with other tasks or another encoder is counted in `ignored`.
@@ -107,9 +143,37 @@ class PolicyRouter(Router):
             self._name_to_sha256.pop(policy, None)
 
     def _known(self, name: str) -> str:
-        if name not in self._policies:
-            raise UnknownPolicy(unknown("policy", name, self._policies))
+        if name == AUTO:
+            self._known(SPARE)
+        elif name not in self._policies:
+            raise UnknownPolicy(unknown("policy", name, [AUTO, *self._policies]))
         return name
+
+    def _chooser(self, name: str, context: Context) -> _Chooser:
+        wanted = (TRAINED if TRAINED in self._policies else SPARE) if name == AUTO else name
+        refusal = self._policies[wanted].refusal(context)
+        if refusal is None:
+            label = wanted
+        else:
+            is_expected = name == AUTO and refusal == NO_ACTIVE_ROUTER
+            wanted, label = SPARE, SPARE if is_expected else f"{SPARE} (after {refusal})"
+        policy = self._policies[wanted]
+        identity = policy.identity(context) or Identity(version=policy.version, sha256=self._sha256(wanted))
+        return _Chooser(policy=policy, label=label, identity=identity)
+
+    def _shadow(self, options: Sequence[Option], choice: Choice) -> ShadowChoice | None:
+        """Whom the watched router would have picked with the same random number, and its chance for the picked one."""
+        forecast = choice.context.forecasts.get(SHADOW)
+        if forecast is None or choice.candidate_id is None or TRAINED not in self._policies:
+            return None
+        allowed = [option.candidate.id for option in options if option.mask_reason is None]
+        seen = replace(choice.context, forecasts={ACTIVE: forecast})
+        probabilities = self._policies[TRAINED].probabilities(allowed, seen).tolist()
+        return ShadowChoice(
+            policy_version=forecast.version_id,
+            candidate_id=sample(probabilities, allowed, seed=choice.rng_seed, counter=choice.rng_counter),
+            probability=probabilities[allowed.index(choice.candidate_id)],
+        )
 
     def _misfit(self, decision: Decision) -> str | None:
         names = self._featurizer.context_names
@@ -177,24 +241,22 @@ def check_distinct(ids: Sequence[str]) -> None:
         raise InvalidInput(f"Candidates must differ in id; more than once: {', '.join(map(repr, twice))}.", field="id")
 
 
-def _choice(
-    assessments: tuple[Assessment, ...], context: Context, draw: _Draw, *, policy: tuple[str, str, str]
-) -> Choice:
+def _choice(assessments: tuple[Assessment, ...], context: Context, draw: _Draw, chooser: _Chooser) -> Choice:
     id_to_probability = {a.candidate_id: a.probability for a in assessments if a.probability > 0}
     candidate_id = None
     if id_to_probability:
         candidate_id = sample(
             list(id_to_probability.values()), list(id_to_probability), seed=draw.seed, counter=draw.counter
         )
-    name, version, sha256 = policy
     return Choice(
         context=context,
         assessments=assessments,
         candidate_id=candidate_id,
         propensity=id_to_probability.get(candidate_id, 0.0) if candidate_id else 0.0,
-        policy=name,
-        policy_version=version,
-        policy_sha256=sha256,
+        policy=chooser.label,
+        policy_version=chooser.identity.version,
+        policy_sha256=chooser.identity.sha256,
         rng_seed=draw.seed,
         rng_counter=draw.counter,
+        weights=chooser.policy.weighed_with(context),
     )

@@ -10,6 +10,7 @@ import numpy as np
 from routing.base import Choice, Context, Option, Router
 from routing.errors import RoutingError, UnknownPolicy
 from routing.features import Featurizer
+from routing.forecasts import Weights
 from routing.policies.uniform import Uniform
 from routing.router import PolicyRouter
 from storage.records import Decision, Query, Reward
@@ -26,9 +27,16 @@ class FallbackRouter(Router):
         self._router = router
         self._spare = PolicyRouter({"uniform": Uniform()}, _Blind(), default="uniform", seed=seed)
 
-    async def route(self, query: Query, options: Sequence[Option], *, policy: str | None = None) -> Choice:
+    async def route(
+        self,
+        query: Query,
+        options: Sequence[Option],
+        *,
+        policy: str | None = None,
+        weights: Weights | None = None,
+    ) -> Choice:
         try:
-            return await self._router.route(query, options, policy=policy)
+            return await self._router.route(query, options, policy=policy, weights=weights)
         except UnknownPolicy:
             raise
         except RoutingError as exc:

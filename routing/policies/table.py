@@ -34,6 +34,10 @@ class Table(Policy):
             "exploration_bonus": self.optimism / (1.0 + estimate.count),
         }
 
+    def expected_reward(self, arm: str, context: Context) -> float:
+        """m_a(w): what the arm may earn on tasks like this one, without the bonus; 0.5 where nothing is known."""
+        return self._cells.estimate(arm, context.task_mixture).mean
+
     def probabilities(self, arms: Sequence[str], context: Context) -> Vector:
         totals = [sum(score.values()) for score in self.scores(arms, context)]
         return with_floor(share_of_best(totals), self.exploration)

@@ -121,7 +121,7 @@ def test_nobody_to_draw_is_an_error() -> None:
 
 
 async def test_unknown_policy_names_the_nearest() -> None:
-    with pytest.raises(UnknownPolicy, match=r"No policy 'tabel'; did you mean 'table'\? known: table"):
+    with pytest.raises(UnknownPolicy, match=r"No policy 'tabel'; did you mean 'table'\? known: auto, table"):
         await a_router().route(QUERY, OPTIONS, policy="tabel")
     with pytest.raises(UnknownPolicy, match="No policy 'gone'"):
         a_router(default="gone")
@@ -139,7 +139,7 @@ async def test_every_policy_learns_from_one_reward_and_the_hash_follows() -> Non
     router.learn(decision, a_reward(decision, 1.0))
     after = {name: await router.route(QUERY, OPTIONS, policy=name) for name in router.policies}
     changed = {name for name in router.policies if before[name].policy_sha256 != after[name].policy_sha256}
-    assert changed == {"table", "thompson", "linucb", "best_single"}
+    assert changed == {"table", "thompson", "linucb", "best_single", "graph"}
     for name in changed:
         assert after[name].policy_sha256 == state_sha256(router.state(name))
     assert router.ignored == {}

@@ -8,6 +8,7 @@ import pytest
 
 from routing.base import Choice, Option, Router
 from routing.errors import EncoderUnavailable, RoutingError, UnknownPolicy
+from routing.forecasts import Weights
 from routing.wrappers import FallbackRouter
 from storage.errors import StorageUnavailable
 from storage.records import Decision, Query, Reward
@@ -21,7 +22,14 @@ class FailingRouter(Router):
         self.error = error
         self.learned: list[str] = []
 
-    async def route(self, query: Query, options: Sequence[Option], *, policy: str | None = None) -> Choice:
+    async def route(
+        self,
+        query: Query,
+        options: Sequence[Option],
+        *,
+        policy: str | None = None,
+        weights: Weights | None = None,
+    ) -> Choice:
         raise self.error
 
     def learn(self, decision: Decision, reward: Reward) -> None:

@@ -1,0 +1,175 @@
+"""Trained routers beside the featurizer: a batch of contexts gets the forecasts of its texts, by one call a router."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+
+from routing.artifacts import Artifact
+from routing.base import ACTIVE, BAD_FORECAST, NO_ACTIVE_ROUTER, SHADOW, ArmForecasts, Context, Vector
+from routing.encoders.cached import CachedEncoder
+from routing.errors import ArtifactRefused
+from routing.features import Featurizer, excerpt
+from routing.forecasts import Forecast, Inputs, Matrix
+
+# What arithmetic of arrays that do not fit raises; a decision goes on without the forecast.
+PREDICTOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+class ServedRouter(Protocol):
+    """A version of a trained router that has been loaded."""
+
+    @property
+    def version_id(self) -> str: ...
+
+    @property
+    def artifact(self) -> Artifact: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastFailures:
+    """How many queries went without a forecast that should have had one, and why the latest did."""
+
+    count: int = 0
+    latest: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """What serves at one moment; replaced whole, so that no batch sees half of a change."""
+
+    role_to_router: Mapping[str, _Router]
+    gap: str  # why nothing is active, as a code
+
+
+class ForecastingFeaturizer(Featurizer):
+    """The inner featurizer's contexts, with what the active and the shadow router forecast for each text.
+
+    `encoder`: the one that the inner featurizer encodes with, so that its vectors are remembered and not made twice.
+    A forecast that fails or holds a NaN is left out: the context's `forecast_gap` says why the active one is missing.
+    """
+
+    def __init__(self, featurizer: Featurizer, encoder: CachedEncoder) -> None:
+        self._featurizer = featurizer
+        self._encoder = encoder
+        self._loaded = _Loaded(role_to_router={}, gap=NO_ACTIVE_ROUTER)
+        self._failures = {ACTIVE: ForecastFailures(), SHADOW: ForecastFailures()}
+        self._lock = Lock()  # batches of two event loops may fail at once
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        return self._featurizer.context_names
+
+    @property
+    def encoder_name(self) -> str:
+        return self._featurizer.encoder_name
+
+    @property
+    def failures(self) -> Mapping[str, ForecastFailures]:
+        """By role, since the last `use`."""
+        with self._lock:
+            return dict(self._failures)
+
+    def use(self, active: ServedRouter | None, shadow: ServedRouter | None = None, *, is_refused: bool = False) -> None:
+        """From the next batch on; a batch under way ends with what it began with.
+
+        `is_refused`: there is an active version, but its artefact could not be loaded.
+        """
+        routers = {ACTIVE: active, SHADOW: shadow}
+        loaded = _Loaded(
+            role_to_router={role: _Router(router) for role, router in routers.items() if router is not None},
+            gap=ArtifactRefused.code if is_refused else NO_ACTIVE_ROUTER,
+        )
+        with self._lock:
+            self._loaded = loaded
+            self._failures = {ACTIVE: ForecastFailures(), SHADOW: ForecastFailures()}
+
+    def is_instant(self, text: str) -> bool:
+        return self._featurizer.is_instant(text)
+
+    def contexts(self, texts: Sequence[str]) -> list[Context]:
+        """See `Featurizer.contexts`. Raises EncoderUnavailable."""
+        loaded = self._loaded
+        contexts = self._featurizer.contexts(texts)
+        if not contexts or (not loaded.role_to_router and loaded.gap == NO_ACTIVE_ROUTER):
+            return contexts
+        inputs = Inputs(
+            texts=tuple(texts),
+            embeddings=self._encoder.encode([excerpt(text) for text in texts]),
+            tasks=(None,) * len(texts),
+        )
+        role_to_rows = {role: self._rows(role, router, inputs) for role, router in loaded.role_to_router.items()}
+        gap = BAD_FORECAST if ACTIVE in role_to_rows else loaded.gap
+        return [
+            replace(
+                context,
+                forecasts={role: row for role, rows in role_to_rows.items() if (row := rows[place]) is not None},
+                forecast_gap=gap,
+            )
+            for place, context in enumerate(contexts)
+        ]
+
+    def _rows(self, role: str, router: _Router, inputs: Inputs) -> list[ArmForecasts | None]:
+        try:
+            rows = router.forecasts(inputs)
+        except PREDICTOR_ERRORS as exc:
+            self._failed(role, len(inputs), f"{router.version_id}: {exc!r}")
+            return [None] * len(inputs)
+        if missing := sum(row is None for row in rows):
+            self._failed(role, missing, f"{router.version_id}: a forecast held a NaN or an infinity")
+        return rows
+
+    def _failed(self, role: str, count: int, why: str) -> None:
+        with self._lock:
+            self._failures[role] = ForecastFailures(count=self._failures[role].count + count, latest=why)
+
+
+class _Router:
+    """One loaded router, and what all its forecasts share."""
+
+    def __init__(self, served: ServedRouter) -> None:
+        artifact = served.artifact
+        self.version_id = served.version_id
+        self._sha256 = artifact.sha256
+        self._reference = artifact.manifest.reference
+        self._predictor = artifact.predictor
+        self._arm_to_place = {arm: place for place, arm in enumerate(artifact.predictor.candidates)}
+
+    def forecasts(self, inputs: Inputs) -> list[ArmForecasts | None]:
+        """One a query, None where a number is not finite. Raises what the predictor raises."""
+        with np.errstate(all="ignore"):  # what overflows is not finite, and is seen below
+            forecast = self._predictor.predict(inputs)
+        self._check_shapes(forecast, len(inputs))
+        is_finite = np.logical_and.reduce([np.isfinite(each).all(axis=1) for each in _matrices(forecast)])
+        return [self._row(forecast, place) if is_finite[place] else None for place in range(len(inputs))]
+
+    def _check_shapes(self, forecast: Forecast, queries: int) -> None:
+        wanted = (queries, len(self._arm_to_place))
+        for matrix in _matrices(forecast):
+            if matrix.shape != wanted:
+                raise ValueError(f"a forecast has the shape {matrix.shape}; it must be {wanted}")
+
+    def _row(self, forecast: Forecast, place: int) -> ArmForecasts:
+        return ArmForecasts(
+            version_id=self.version_id,
+            sha256=self._sha256,
+            reference=self._reference,
+            arm_to_place=self._arm_to_place,
+            quality=forecast.quality[place],
+            cost_usd=forecast.cost_usd[place],
+            latency_seconds=_at(forecast.latency_seconds, place),
+            energy_joules=_at(forecast.energy_joules, place),
+        )
+
+
+def _matrices(forecast: Forecast) -> list[Matrix]:
+    every = (forecast.quality, forecast.cost_usd, forecast.latency_seconds, forecast.energy_joules)
+    return [matrix for matrix in every if matrix is not None]
+
+
+def _at(matrix: Matrix | None, place: int) -> Vector | None:
+    return None if matrix is None else matrix[place]
