@@ -8,34 +8,75 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import mkdtemp
+from secrets import token_hex
 
-from routing.dataset import MEASURES, Dataset
+from routing.dataset import MEASURES, Dataset, Progress, no_progress
+from routing.training.checks import FOR_TRAINING, Expectations, check
+from routing.training.problems import Problem
 from storage.errors import InvalidInput
 
 CANDIDATES_FILE = "candidates.json"
-QUERIES_FILES = ("queries.jsonl", "queries.jsonl.gz")
-OUTCOMES_FILES = ("outcomes.csv", "outcomes.csv.gz", "outcomes.parquet")
-OWN_FILES = (CANDIDATES_FILE, *QUERIES_FILES, *OUTCOMES_FILES)
+QUERIES_FILE = "queries.jsonl.gz"
+OUTCOMES_FILE = "outcomes.csv.gz"
+
+
+def ignore(problem: Problem) -> None:
+    """For callers who do not ask for warnings."""
+
+
+def read_dataset(
+    folder: Path,
+    *,
+    expected: Expectations = FOR_TRAINING,
+    on_progress: Progress = no_progress,
+    on_warning: Callable[[Problem], None] = ignore,
+) -> Dataset:
+    """The folder's data in canonical order. Raises InvalidInput, which tells the first ten errors by file and line."""
+    checked = check(folder, expected, on_progress=on_progress)
+    checked.findings.refuse_errors(str(folder))
+    for problem in checked.findings.shown():
+        on_warning(problem)
+    if checked.data is None:
+        raise InvalidInput(f"No data could be read from {str(folder)!r}.", field="data")
+    return checked.data
 
 
 def write_dataset(data: Dataset, folder: Path) -> None:
     """Writes candidates.json, queries.jsonl.gz and outcomes.csv.gz; the folder appears whole or not at all.
 
-    The same data gives the same bytes. Raises InvalidInput where the folder holds anything already.
+    The same data gives the same bytes, and writing them again changes nothing. Raises InvalidInput where the folder
+    holds anything else, and overwrites nothing.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidInput(f"{str(folder)!r} is there already and not empty; name a new folder.", field="out")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     cards = json.dumps([card.to_json() for card in data.cards], indent=1, ensure_ascii=False)
-    (made / CANDIDATES_FILE).write_text(f"{cards}\n", encoding="utf-8")
-    _write_gzip(made / QUERIES_FILES[1], "".join(_query_lines(data)))
-    _write_gzip(made / OUTCOMES_FILES[1], _outcome_table(data))
-    made.chmod(0o755)
-    os.replace(made, folder)
+    name_to_bytes = {
+        CANDIDATES_FILE: f"{cards}\n".encode(),
+        QUERIES_FILE: _packed("".join(_query_lines(data))),
+        OUTCOMES_FILE: _packed(_outcome_table(data)),
+    }
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if _holds(folder, name_to_bytes):
+            return
+        message = f"{str(folder)!r} is there already and holds something else; name a new folder."
+        raise InvalidInput(message, field="out")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.with_name(f".{folder.name}.{token_hex(4)}.unfinished")
+    unfinished.mkdir()
+    try:
+        for name, content in name_to_bytes.items():
+            (unfinished / name).write_bytes(content)
+        os.replace(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _holds(folder: Path, name_to_bytes: dict[str, bytes]) -> bool:
+    """Whether the folder has exactly these files with exactly this content."""
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} != set(name_to_bytes):
+        return False
+    return all((folder / name).read_bytes() == content for name, content in name_to_bytes.items())
 
 
 def _query_lines(data: Dataset) -> Iterator[str]:
@@ -65,5 +106,5 @@ def _has_any(row: list[float]) -> bool:
     return not all(map(math.isnan, row))
 
 
-def _write_gzip(path: Path, text: str) -> None:
-    path.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+def _packed(text: str) -> bytes:
+    return gzip.compress(text.encode("utf-8"), mtime=0)
