@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import audit, doctor, models, serve, traces, work
+from orchestrator.cli import audit, doctor, models, offline, serve, traces, work
 from storage.errors import InvalidInput, ServiceError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("demo")(work.demo)
 app.command("ask")(work.ask)
 app.command("route")(work.route)
+app.command("train")(offline.train)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")

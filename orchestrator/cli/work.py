@@ -23,10 +23,41 @@ def ask(
 
 
 def route(
-    text: Text, budget: Budget = None, policy: Policy = None, candidate: Candidate = None, as_json: AsJson = False
+    text: Annotated[str | None, typer.Argument(help="The query; left out with --router.")] = None,
+    budget: Budget = None,
+    policy: Policy = None,
+    candidate: Candidate = None,
+    router: Annotated[
+        Path | None, typer.Option("--router", help="Route a file of queries with the trained router in this folder.")
+    ] = None,
+    candidates: Annotated[Path | None, typer.Option("--candidates", help="Only these: a candidates.json.")] = None,
+    source: Annotated[Path | None, typer.Option("--input", help='JSONL: {"query_id", "text", "task"?}.')] = None,
+    target: Annotated[Path | None, typer.Option("--output", help="JSONL, one line for each of the input.")] = None,
+    weights: Annotated[str, typer.Option("--weights", help="quality,cost[,latency[,energy]]")] = "1,0",
+    explore: Annotated[float, typer.Option("--explore", min=0, max=1, help="Share of choices left to chance.")] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    as_json: AsJson = False,
 ) -> None:
-    """What would be decided for this query, and why; nothing runs."""
-    run(_route(text, budget, policy, candidate, as_json))
+    """What would be decided for this query, and why; nothing runs. With --router, for a whole file of queries."""
+    if router is None:
+        if text is None:
+            raise typer.BadParameter("Give a query, or --router DIR --input FILE --output FILE.")
+        run(_route(text, budget, policy, candidate, as_json))
+        return
+    if text is not None or source is None or target is None:
+        raise typer.BadParameter("With --router, give --input FILE and --output FILE, and no query.")
+    from orchestrator.cli.offline import route_queries
+
+    route_queries(
+        router=router,
+        candidates=candidates,
+        source=source,
+        target=target,
+        weights=weights,
+        explore=explore,
+        seed=seed,
+        as_json=as_json,
+    )
 
 
 def demo(

@@ -1,0 +1,169 @@
+"""`antroute train`, and `antroute route --router`: trained routers on files, without a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.terminal import AsJson, note, progress_bar, say, say_json
+
+if TYPE_CHECKING:
+    from routing.base import Encoder
+    from routing.training.fitting import FitAll, Trained
+
+EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, hashing, or auto: the best that loads.")]
+
+
+def route_queries(
+    *,
+    router: Path,
+    candidates: Path | None,
+    source: Path,
+    target: Path,
+    weights: str,
+    explore: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Routes a file of queries with a trained router."""
+    from routing.artifacts import load, read_manifest
+    from routing.offline import Exploration, OfflineRouter, parse_weights, read_cards, route_file
+
+    wanted = parse_weights(weights)
+    cards = read_cards(candidates) if candidates else None
+    encoder = encoder_named(read_manifest(router)[0].encoder)
+    artifact = load(router, encoder=encoder.name)
+    routing = OfflineRouter(
+        artifact,
+        encoder,
+        candidates=[card.id for card in cards] if cards else None,
+        weights=wanted,
+        exploration=Exploration(share=explore, seed=seed),
+    )
+    with progress_bar() as on_progress:
+        counts = route_file(routing, source, target, on_progress=on_progress)
+    if as_json:
+        say_json({"router": artifact.sha256, "output": str(target), "share": counts})
+        return
+    total = sum(counts.values())
+    say(f"{total} queries routed by {artifact.manifest.kind} {artifact.sha256[:12]}; written to {target}")
+    for candidate, count in sorted(counts.items(), key=lambda item: -item[1]):
+        say(f"  {count / total:6.1%}  {candidate}")
+
+
+def train(
+    data: Annotated[Path, typer.Option("--data", help="A folder of training data; check it: antroute data validate.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to make, for the trained router.")],
+    router: Annotated[str, typer.Option("--router", help="A router's name, or auto: the best one on dev.")] = "auto",
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    encoder: EncoderName = "auto",
+    ray: Annotated[str | None, typer.Option("--ray", help="Fit side by side on Ray: local, or an address.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trains a router on a folder of outcomes and judges it on the dev queries."""
+    from orchestrator.settings import load_settings
+    from routing.artifacts import save
+    from routing.registry import choose_encoder
+    from routing.training.embedding import inputs_of
+    from routing.training.files import read_dataset
+    from routing.training.fitting import fit_in_turn, train
+    from routing.training.registry import AUTO, trainer
+
+    if router != AUTO:
+        trainer(router)
+    check_target(out)
+    settings = load_settings()
+    with progress_bar() as on_progress, ExitStack() as cluster:
+        dataset = read_dataset(data, on_progress=on_progress)
+        chosen = choose_encoder(encoder, cache_dir=settings.encoder_dir)
+        if chosen.fallback_reason:
+            note(f"note: no sentence encoder, learning from hashed words: {chosen.fallback_reason}")
+        inputs = inputs_of(
+            dataset, chosen.encoder, cache_dir=settings.cache_dir / "embeddings", on_progress=on_progress
+        )
+        fit_all: FitAll = fit_in_turn
+        if ray is not None:
+            from routing.training.distributed import fit_on_ray, ray_cluster
+
+            cluster.enter_context(ray_cluster(ray))
+            fit_all = fit_on_ray
+        trained = train(router, dataset, inputs, chosen.encoder, seed=seed, fit_all=fit_all, on_progress=on_progress)
+    artifact = save(out, trained.predictor, trained.manifest)
+    summary = _summary(trained, artifact.sha256, out)
+    if as_json:
+        say_json(summary)
+        return
+    _tell(trained, artifact.sha256, out)
+
+
+def _summary(trained: Trained, sha256: str, out: Path) -> dict[str, object]:
+    views = {} if trained.report is None else {"text_only": trained.report.text_only}
+    areas = {
+        name: standing.scores.utility_area
+        for view in views.values()
+        if view is not None
+        for name, standing in view.standings.items()
+    }
+    return {
+        "router": trained.name,
+        "sha256": sha256,
+        "out": str(out),
+        "candidates": list(trained.predictor.candidates),
+        "fit_seconds": {name: round(fitted.seconds, 2) for name, fitted in trained.fitted.items()},
+        "dev_utility_area": areas,
+        "metrics": trained.manifest.metrics,
+    }
+
+
+def _tell(trained: Trained, sha256: str, out: Path) -> None:
+    from orchestrator.terminal import say_table
+
+    report = trained.report
+    if report is not None and report.text_only is not None:
+        rows = [
+            [
+                f"{name}{' (kept)' if name == trained.name else ''}",
+                f"{standing.scores.utility_area:.4f}",
+                f"{standing.scores.quality:.4f}",
+                "" if standing.scores.cost_share is None else f"{standing.scores.cost_share:.2f}",
+                f"{trained.fitted[name].seconds:.1f}" if name in trained.fitted else "",
+            ]
+            for name, standing in sorted(
+                report.text_only.standings.items(), key=lambda item: -item[1].scores.utility_area
+            )
+        ]
+        say_table(
+            ["router", "utility area", "quality", "cost share", "fit seconds"],
+            rows,
+            title=f"{report.data.queries} dev queries, text only; quality and cost (of best single's) at cost weight 0",
+        )
+    say(f"Router {trained.name} {sha256[:12]} over {len(trained.predictor.candidates)} candidates is in {out}")
+    gate = trained.manifest.metrics.get("gate")
+    if isinstance(gate, Mapping):
+        say(f"Gate: {'passed' if gate['is_passed'] else 'not passed'}: {gate['reason']}")
+    say(f"Next: antroute evaluate --data DATA --router {out} --report REPORT; antroute routers promote {out}")
+
+
+def check_target(folder: Path) -> None:
+    """Before the work: the folder to be made is new, empty, or an older router's. Raises InvalidInput."""
+    from routing.artifacts import MANIFEST_FILE, WEIGHTS_FILE
+    from storage.errors import InvalidInput
+
+    if folder.exists() and (
+        not folder.is_dir() or any(path.name not in (MANIFEST_FILE, WEIGHTS_FILE) for path in folder.iterdir())
+    ):
+        raise InvalidInput(f"{str(folder)!r} holds other files; name a new or empty folder.", field="out")
+
+
+def encoder_named(name: str) -> Encoder:
+    """The encoder of this exact name, or the one that loads: whoever loads an artefact refuses a wrong one."""
+    from orchestrator.settings import load_settings
+    from routing.encoders.hashing import HashingEncoder
+    from routing.registry import make_encoder
+
+    hashing = HashingEncoder()
+    return hashing if hashing.name == name else make_encoder("auto", cache_dir=load_settings().encoder_dir)
