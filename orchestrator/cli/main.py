@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import audit, doctor, models, offline, serve, traces, work
+from orchestrator.cli import audit, data, doctor, models, offline, serve, traces, work
 from storage.errors import InvalidInput, ServiceError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
 app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:
