@@ -26,11 +26,14 @@ from orchestrator.rewards import USUAL_CALL, Rewards, reference_cost
 from orchestrator.service import Defaults, Service
 from orchestrator.settings import CandidateSettings, ModelSettings, Settings
 from orchestrator.tracing import Tracer
+from orchestrator.trained_routers import TrainedRouters
 from routing.base import Encoder, Router
 from routing.encoders.cached import CachedEncoder
-from routing.features import TaskCatalog, TaskFeaturizer
+from routing.features import Featurizer, TaskCatalog, TaskFeaturizer
+from routing.forecasts import Weights
+from routing.learned import ForecastingFeaturizer
 from routing.registry import POLICIES, EncoderChoice, choose_encoder, make_policy
-from routing.router import PolicyRouter
+from routing.router import TRAINED, PolicyRouter
 from routing.wrappers import FallbackRouter
 from skills.base import SkillLibrary
 from skills.registry import make_library
@@ -77,7 +80,9 @@ async def bootstrap(
         stores = stores or await open_stores(settings.store_url, mode=settings.write_mode)
         opened.push_async_callback(stores.close)
         first_counter = await next_counter(stores, settings.seed)
-        router = _router(settings, candidates, encoder.encoder, first_counter=first_counter)
+        featurizer = _featurizer(settings, encoder.encoder)
+        router = _router(settings, candidates, featurizer, first_counter=first_counter)
+        trained = TrainedRouters(featurizer, candidates=tuple(candidates), policy=settings.policy)
         models = await _models(settings, llms or {}, on_fetch)
         for llm in models.llms.values():
             opened.push_async_callback(llm.close)
@@ -107,7 +112,8 @@ async def bootstrap(
                 output_tokens=settings.limits.output_tokens,
             ),
             policies=tuple(POLICIES),
-            notices=_notices(models, encoder),
+            lasting_notices=_notices(models, encoder),
+            trained=trained,
             on_close=opened.pop_all().aclose,
         )
 
@@ -187,12 +193,27 @@ async def _check(settings: Settings, candidates: Mapping[str, Candidate], librar
             )
 
 
-def _router(settings: Settings, candidates: Mapping[str, Candidate], encoder: Encoder, *, first_counter: int) -> Router:
+def _featurizer(settings: Settings, encoder: Encoder) -> ForecastingFeaturizer:
     catalog = TaskCatalog(task_to_examples=settings.tasks) if settings.tasks else TaskCatalog.default()
+    cached = CachedEncoder(encoder)
+    return ForecastingFeaturizer(TaskFeaturizer(cached, catalog), cached)
+
+
+def _weights(settings: Settings) -> Weights:
+    if settings.weights is None:
+        return Weights(quality=1.0, cost=settings.reward.cost_weight)
+    return Weights(**settings.weights.model_dump())
+
+
+def _router(
+    settings: Settings, candidates: Mapping[str, Candidate], featurizer: Featurizer, *, first_counter: int
+) -> Router:
     prices = {c.id: float(c.card.cost_usd(USUAL_CALL)) for c in candidates.values()}
-    options: dict[str, dict[str, object]] = {"cheapest": {"arm_to_price_usd": prices}}
+    options: dict[str, dict[str, object]] = {
+        "cheapest": {"arm_to_price_usd": prices},
+        TRAINED: {"weights": _weights(settings)},
+    }
     policies = {name: make_policy(name, **options.get(name, {})) for name in POLICIES}
-    featurizer = TaskFeaturizer(CachedEncoder(encoder), catalog)
     return FallbackRouter(
         PolicyRouter(policies, featurizer, default=settings.policy, seed=settings.seed, first_counter=first_counter)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -16,6 +16,7 @@ from agents.errors import AnswerCut
 from orchestrator.checkers import check
 from orchestrator.errors import ServerUnreachable, error_of
 from orchestrator.service import Run, RunOptions, Started, amount_of, check_names
+from orchestrator.weights import weights_of
 from storage.errors import InvalidInput, ServiceError
 from storage.records import Generation, TokenUsage
 
@@ -160,7 +161,7 @@ def _body(text: str, options: RunOptions) -> dict[str, Any]:
     generation = options.get("generation", Generation())
     policy, candidate = options.get("policy"), options.get("candidate")
     messages = [{"role": m.role, "content": m.content} for m in options.get("messages", ())]
-    budget = options.get("budget_usd")
+    budget, weights = options.get("budget_usd"), weights_of(options.get("weights"))
     return {
         "model": candidate or (f"auto:{policy}" if policy else "auto"),
         "messages": [*messages, {"role": "user", "content": text}],
@@ -173,6 +174,7 @@ def _body(text: str, options: RunOptions) -> dict[str, Any]:
             "budget_usd": None if budget is None else float(amount_of(budget)),
             "timeout_seconds": options.get("timeout_seconds"),
             "requires": list(options.get("requires", ())),
+            "weights": None if weights is None else asdict(weights),
         },
     }
 

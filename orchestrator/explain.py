@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from orchestrator.explain_router import router_lines
 from orchestrator.reading import Attempt, Trace
 from storage.records import Assessment, Decision, Outcome
 
@@ -20,6 +21,7 @@ def explain(attempt: Attempt) -> list[str]:
         _verdict(decision),
         "",
         *_task(decision),
+        *router_lines(decision),
         *_allowed(decision),
         *_masked(decision),
         *_money(decision, attempt.outcomes),

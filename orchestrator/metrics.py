@@ -32,6 +32,9 @@ class Metrics:
         self.latency = Histogram(
             "antroute_latency_seconds", "A run's time.", buckets=LATENCY_BUCKETS, registry=self.registry
         )
+        self.forecast_failures = Gauge(
+            "antroute_forecast_failures", "Queries that a trained router failed on.", ["role"], registry=self.registry
+        )
         self.pending = Gauge("antroute_pending_records", "Records that wait for the database.", registry=self.registry)
 
     def answered(self, run: Run) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import TypedDict
 
@@ -26,6 +26,7 @@ from orchestrator.tracing import TracedLibrary, TracedLLM, Tracer
 from routing.base import Choice, Router
 from routing.candidates import Candidacy, Limits, all_masked_reason, options
 from routing.errors import NoCandidate
+from routing.forecasts import Weights
 from skills.base import SkillLibrary
 from skills.wrappers import FilteredLibrary
 from storage.errors import BudgetExceeded, ServiceError, StorageUnavailable
@@ -42,6 +43,7 @@ class RunState(TypedDict, total=False):
     query: Query
     payload: Payload
     policy: str | None
+    weights: Weights | None  # what a trained router is to weigh; None: the settings' ones
     pinned: str | None  # the one candidate the caller wants
     checker: Checker | None
     limit_usd: Decimal
@@ -169,7 +171,8 @@ class Nodes:
         """The router's choice and the money that was there for it; nothing is stored or held."""
         remaining = await self.remaining_usd(state)
         offered = options(await self._candidacies(state["query"]), self._limits(state, remaining))
-        return await self.router.route(state["query"], offered, policy=state["policy"]), remaining
+        choice = await self.router.route(state["query"], offered, policy=state["policy"], weights=state.get("weights"))
+        return choice, remaining
 
     async def remaining_usd(self, state: RunState) -> Decimal:
         """What the run may still spend: its own limit, its account and the account's ancestors together."""
@@ -257,6 +260,8 @@ class Nodes:
             rng_counter=choice.rng_counter,
             budget_before_usd=before_usd,
             budget_reserved_usd=chosen[0] if chosen else Decimal(0),
+            weights=asdict(choice.weights) if choice.weights else {},
+            shadow=choice.shadow,
         )
 
 

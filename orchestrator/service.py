@@ -22,6 +22,9 @@ from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
 from orchestrator.recorder import Entry
 from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.texts import is_storable
+from orchestrator.trained_routers import TrainedRouters
+from orchestrator.weights import weights_of
+from routing.forecasts import Weights
 from storage.errors import InvalidInput, ServiceError
 from storage.records import Decision, Generation, Judge, Message, Outcome, Payload, Query, TokenUsage, new_id, usd
 from storage.stores import Stores
@@ -31,6 +34,7 @@ class RunOptions(TypedDict, total=False):
     """What a caller may say beside the text; everything has a default."""
 
     policy: str | None  # a policy's name; default: the settings' one
+    weights: Weights | Mapping[str, float] | None  # quality, cost, latency, energy; default: the settings' ones
     candidate: str | None  # this candidate and no other
     budget_usd: Decimal | float | str | None  # most that the run may cost
     timeout_seconds: float | None
@@ -98,10 +102,16 @@ class Service:
     graph: RunGraph
     defaults: Defaults
     policies: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()  # what is missing or degraded, for whoever looks
+    lasting_notices: tuple[str, ...] = ()  # of what was missing or degraded at the start
+    trained: TrainedRouters
     listeners: list[RunListener] = field(default_factory=list)
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is missing or degraded, and which trained router chooses, for whoever looks."""
+        return (*self.lasting_notices, *self.trained.notices())
 
     @property
     def stores(self) -> Stores:
@@ -270,6 +280,7 @@ class Service:
             query=query,
             payload=Payload.of(text),
             policy=options.get("policy"),
+            weights=weights_of(options.get("weights")),
             pinned=self._known_candidate(options.get("candidate")),
             checker=options.get("checker"),
             limit_usd=self.defaults.run_limit_usd if budget is None else amount_of(budget),

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from platformdirs import user_cache_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from orchestrator.errors import SettingsInvalid
@@ -90,6 +90,21 @@ class RewardSettings(Section):
 
     cost_weight: float = Field(default=0.3, ge=0)
     reference_cost_usd: Decimal | None = Field(default=None, gt=0)  # default: a usual call of the dearest model
+
+
+class WeightSettings(Section):
+    """What a trained router weighs: quality in points, cost, latency and energy in units of its training reference."""
+
+    quality: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    cost: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    latency: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    energy: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _wants_something(self) -> Self:
+        if not (self.quality or self.cost or self.latency or self.energy):
+            raise ValueError("all weights are 0; at least one must be above")
+        return self
 
 
 class InputLimits(Section):
@@ -168,13 +183,14 @@ class Settings(BaseSettings):
     skill_folders: tuple[Path, ...] = ()  # folders of SKILL.md folders
     tasks: dict[str, tuple[str, ...]] | None = None  # task to example queries; default: the shipped catalogue
     encoder: Literal["auto", "minilm", "hashing"] = "auto"
-    policy: str = "table"
+    policy: str = "auto"  # the active trained router where there is one, else the table
     seed: int | None = Field(default=None, ge=0)  # None: a fresh one for each process
     max_attempts: int = Field(default=3, ge=1, le=10)
     relearn_limit: int = Field(default=10_000, ge=0)  # stored rewards that policies learn again at start
     model_threads: int = Field(default=1, ge=1)  # CPU threads of each local model
     budget: BudgetSettings = BudgetSettings()
     reward: RewardSettings = RewardSettings()
+    weights: WeightSettings | None = None  # default: quality 1, cost as `reward.cost_weight`
     limits: InputLimits = InputLimits()
     server: ServerSettings = ServerSettings()
 

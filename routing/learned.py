@@ -32,10 +32,10 @@ class ServedRouter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastFailures:
-    """How many queries went without a forecast that should have had one, and why the latest did."""
+    """How many queries went without a forecast that should have had one."""
 
-    count: int = 0
-    latest: str = ""
+    count: int = 0  # since the start
+    latest: str = ""  # why the latest did; empty: none since the routers were last changed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class ForecastingFeaturizer(Featurizer):
 
     @property
     def failures(self) -> Mapping[str, ForecastFailures]:
-        """By role, since the last `use`."""
+        """By role, ACTIVE and SHADOW."""
         with self._lock:
             return dict(self._failures)
 
@@ -86,7 +86,7 @@ class ForecastingFeaturizer(Featurizer):
         )
         with self._lock:
             self._loaded = loaded
-            self._failures = {ACTIVE: ForecastFailures(), SHADOW: ForecastFailures()}
+            self._failures = {role: replace(each, latest="") for role, each in self._failures.items()}
 
     def is_instant(self, text: str) -> bool:
         return self._featurizer.is_instant(text)

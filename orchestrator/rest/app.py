@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -12,6 +14,7 @@ from orchestrator.rest import chat, inspect, operations
 from orchestrator.rest.errors import http_error, service_error, validation_error
 from orchestrator.rest.guard import Guard
 from orchestrator.service import Service
+from routing.base import ACTIVE, SHADOW
 from storage.errors import ServiceError
 
 VERSION = "0.1.0"
@@ -24,6 +27,8 @@ def make_app(service: Service, *, key: str | None = None, body_bytes: int = 1_04
     app.state.needs_key = key is not None
     app.state.metrics = Metrics()
     app.state.metrics.pending.set_function(lambda: len(service.nodes.recorder.pending))
+    for role in (ACTIVE, SHADOW):
+        app.state.metrics.forecast_failures.labels(role).set_function(partial(_failures, service, role))
     service.listeners.append(app.state.metrics)
     for part in (chat, inspect, operations):
         app.include_router(part.router)
@@ -31,3 +36,7 @@ def make_app(service: Service, *, key: str | None = None, body_bytes: int = 1_04
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
     return CountedApp(Guard(app, key=key, body_bytes=body_bytes), app.state.metrics)
+
+
+def _failures(service: Service, role: str) -> int:
+    return service.trained.failures[role].count

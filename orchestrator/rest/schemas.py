@@ -37,12 +37,22 @@ class StreamOptions(Body):
     include_usage: bool = False
 
 
+class RoutingWeights(Body):
+    """What a trained router weighs; not all zero."""
+
+    quality: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    cost: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    latency: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    energy: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+
 class RoutingFields(Body):
     """Ours, under `antroute` in the body (`extra_body` in OpenAI's clients)."""
 
     budget_usd: Annotated[float, Field(ge=0)] | None = None
     timeout_seconds: Annotated[float, Field(gt=0)] | None = None
     requires: list[str] = Field(default_factory=list, max_length=16)
+    weights: RoutingWeights | None = None
 
 
 class ChatRequest(Body):
@@ -121,6 +131,7 @@ def options_of(
         budget_usd=fields.budget_usd,
         timeout_seconds=fields.timeout_seconds,
         requires=tuple(fields.requires),
+        weights=None if fields.weights is None else fields.weights.model_dump(),
         generation=generation,
         messages=messages,
         metadata=metadata or {},
