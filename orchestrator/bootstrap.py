@@ -164,7 +164,7 @@ def _candidate(candidate: CandidateSettings, cards: Mapping[str, ModelCard]) -> 
         )
     if candidate.agent not in AGENTS:
         raise SettingsInvalid(f"Candidate names no known agent, {candidate.agent!r}; known: {', '.join(AGENTS)}.")
-    name = candidate.id or f"{candidate.agent}/{candidate.model}{'+skills' if candidate.skills else ''}"
+    name = candidate.candidate_id
     if not CANDIDATE_ID.fullmatch(name):
         raise SettingsInvalid(
             f"{name!r} cannot be a candidate's id: at most 200 of A-Z a-z 0-9 . _ : / + @ -, and not `auto`.",

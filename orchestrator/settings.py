@@ -76,6 +76,10 @@ class CandidateSettings(Section):
     model: str
     skills: tuple[str, ...] = ()
 
+    @property
+    def candidate_id(self) -> str:
+        return self.id or f"{self.agent}/{self.model}{'+skills' if self.skills else ''}"
+
 
 class BudgetSettings(Section):
     """Limits in USD; None means none."""
