@@ -86,62 +86,84 @@ def save(folder: Path, predictor: Predictor, manifest: Manifest) -> Artifact:
 
 def load(folder: Path, *, encoder: str | None = None) -> Artifact:
     """`encoder`: the name of the one that will be used; None: do not ask. Raises ArtifactRefused with the reason."""
-    manifest, body = _read_manifest(folder)
+    return loads(read_files(folder), encoder=encoder, where=str(folder))
+
+
+def loads(files: Mapping[str, bytes], *, encoder: str | None = None, where: str = "the registry") -> Artifact:
+    """As `load`, from the files' contents by name; `where` is what messages call their place."""
+    manifest, body = _checked_manifest(_one_of(files, MANIFEST_FILE, where), where)
     if encoder is not None and encoder != manifest.encoder:
         raise ArtifactRefused(
-            f"The router in {str(folder)!r} was trained with encoder {manifest.encoder!r}; here is {encoder!r}.",
+            f"The router in {where!r} was trained with encoder {manifest.encoder!r}; here is {encoder!r}.",
             hint="Use that encoder, or train again with this one.",
         )
-    arrays = _read_weights(folder, str(body.get("weights_sha256")))
+    arrays = _checked_weights(_one_of(files, WEIGHTS_FILE, where), str(body.get("weights_sha256")), where)
     try:
         predictor = predictor_class(manifest.kind).restore(arrays, manifest.settings)
     except UnknownRouter as exc:
-        raise ArtifactRefused(f"The router in {str(folder)!r} is of a kind unknown here: {exc}") from exc
+        raise ArtifactRefused(f"The router in {where!r} is of a kind unknown here: {exc}") from exc
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as exc:
-        raise ArtifactRefused(f"The router in {str(folder)!r} does not fit its manifest: {exc!r}.") from exc
+        raise ArtifactRefused(f"The router in {where!r} does not fit its manifest: {exc!r}.") from exc
     if predictor.candidates != tuple(card.id for card in manifest.cards):
-        raise ArtifactRefused(f"The router in {str(folder)!r} names other candidates than its manifest does.")
+        raise ArtifactRefused(f"The router in {where!r} names other candidates than its manifest does.")
     return Artifact(predictor=predictor, manifest=manifest, sha256=str(body["sha256"]))
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Both files as they stand, unchecked: for `loads`. Raises ArtifactRefused where one cannot be read."""
+    return {name: _read(folder / name) for name in (MANIFEST_FILE, WEIGHTS_FILE)}
 
 
 def read_manifest(folder: Path) -> tuple[Manifest, str]:
     """The manifest and its digest, without the weights. Raises ArtifactRefused."""
-    manifest, body = _read_manifest(folder)
+    manifest, body = _checked_manifest(_read(folder / MANIFEST_FILE), str(folder))
     return manifest, str(body["sha256"])
 
 
-def _read_manifest(folder: Path) -> tuple[Manifest, Mapping[str, Any]]:
-    path = folder / MANIFEST_FILE
+def _read(path: Path) -> bytes:
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+        return path.read_bytes()
+    except OSError as exc:
         raise ArtifactRefused(f"{str(path)!r} cannot be read: {exc}.", hint="Name a folder made by `train`.") from exc
+
+
+def _one_of(files: Mapping[str, bytes], name: str, where: str) -> bytes:
+    if name not in files:
+        raise ArtifactRefused(f"The router in {where!r} has no file {name!r}.", hint="Train the router again.")
+    return files[name]
+
+
+def _checked_manifest(content: bytes, where: str) -> tuple[Manifest, Mapping[str, Any]]:
+    what = f"{MANIFEST_FILE!r} in {where!r}"
+    try:
+        body = json.loads(content.decode())
+    except ValueError as exc:
+        raise ArtifactRefused(f"{what} cannot be read: {exc}.", hint="Name a folder made by `train`.") from exc
     if not isinstance(body, dict) or (body.get("format"), body.get("features")) != (FORMAT, FEATURES):
         raise ArtifactRefused(
-            f"{str(path)!r} is not of format {FORMAT} with features {FEATURES}.", hint="Train the router again."
+            f"{what} is not of format {FORMAT} with features {FEATURES}.", hint="Train the router again."
         )
     if _digest(body) != body.get("sha256"):
-        raise ArtifactRefused(f"{str(path)!r} was changed: its content is not what its `sha256` says.")
+        raise ArtifactRefused(f"{what} was changed: its content is not what its `sha256` says.")
     try:
         return _manifest(body), body
     except (KeyError, TypeError, InvalidInput) as exc:
-        raise ArtifactRefused(f"{str(path)!r} lacks something: {exc!r}.", hint="Train the router again.") from exc
+        raise ArtifactRefused(f"{what} lacks something: {exc!r}.", hint="Train the router again.") from exc
 
 
-def _read_weights(folder: Path, wanted_sha256: str) -> dict[str, Any]:
+def _checked_weights(weights: bytes, wanted_sha256: str, where: str) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.numpy import load as deserialised
 
-    path = folder / WEIGHTS_FILE
+    what = f"{WEIGHTS_FILE!r} in {where!r}"
+    found = sha256(weights).hexdigest()
+    if found != wanted_sha256:
+        raise ArtifactRefused(f"{what} has the SHA-256 {found}; its manifest says {wanted_sha256}.")
     try:
-        weights = path.read_bytes()
-        found = sha256(weights).hexdigest()
-        if found != wanted_sha256:
-            raise ArtifactRefused(f"{str(path)!r} has the SHA-256 {found}; its manifest says {wanted_sha256}.")
         arrays = deserialised(weights)
-    except (OSError, SafetensorError) as exc:
-        raise ArtifactRefused(f"{str(path)!r} cannot be read: {exc}.") from exc
-    _check_finite(arrays, f"{str(path)!r}")
+    except SafetensorError as exc:
+        raise ArtifactRefused(f"{what} cannot be read: {exc}.") from exc
+    _check_finite(arrays, what)
     return arrays
 
 

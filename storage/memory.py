@@ -5,17 +5,44 @@ No method awaits between its check and its change, so callers on one event loop 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from storage.canonical import Entry, checked_id, decision_from, iso, outcome_from, reward_from, span_from
+from storage.canonical import (
+    Entry,
+    checked_id,
+    decision_from,
+    entry_of,
+    iso,
+    outcome_from,
+    policy_version_from,
+    reward_from,
+    span_from,
+    version_move_from,
+)
 from storage.chain import erasure, forfeiture, head_of, linked, opening
 from storage.errors import RecordNotFound, StorageUnavailable
 from storage.money import checked_account, checked_usd, ensure_affordable
-from storage.records import AuditEvent, BudgetAccount, Decision, Hold, Outcome, Payload, Reward, Span, new_id, utc_now
+from storage.records import (
+    AuditEvent,
+    BudgetAccount,
+    Decision,
+    Hold,
+    Outcome,
+    Payload,
+    PolicyVersion,
+    Reward,
+    ServingVersions,
+    Span,
+    VersionMove,
+    VersionState,
+    new_id,
+    utc_now,
+)
 from storage.stores import DecisionFilter, Item, RewardedDecision, StoredDecision, Stores
+from storage.versions import Move, Rollback, VersionHistory, checked_files, checked_version, ensure_free
 from storage.writing import StagedSpan, already_written, ensure_decisions, ensure_payloads, staged
 
 URL = "memory:"
@@ -33,6 +60,7 @@ class MemoryLog:
     accounts: dict[str, BudgetAccount] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     settled_holds: set[str] = field(default_factory=set)
+    artifacts: dict[str, dict[str, bytes]] = field(default_factory=dict)  # by digest, each file by name
     is_closed: bool = False
 
     def append(self, entry: Entry) -> None:
@@ -242,6 +270,79 @@ class MemoryAuditLog(MemoryStore):
         return {payload_id: known[payload_id] for payload_id in payload_ids if payload_id in known}
 
 
+class MemoryPolicyVersionStore(MemoryStore):
+    async def register(self, version: PolicyVersion, files: Mapping[str, bytes]) -> PolicyVersion:
+        self.log.ensure_open()
+        checked = checked_version(version, files)
+        history = self._history()
+        known = history.of_artifact(checked.artifact_sha256)
+        if known is not None:
+            return known
+        ensure_free(checked, list(history.versions))
+        self.log.append(entry_of(checked))
+        self.log.artifacts[checked.artifact_sha256] = dict(files)
+        return self._history().versions[checked.id]
+
+    async def get(self, version_id: str) -> PolicyVersion:
+        return self._history().one(version_id)
+
+    async def versions(self) -> list[PolicyVersion]:
+        return list(self._history().versions.values())
+
+    async def moves_of(self, version_id: str) -> list[VersionMove]:
+        history = self._history()
+        return list(history.moves_of(history.one(version_id).id))
+
+    async def serving(self) -> ServingVersions:
+        return self._history().serving
+
+    async def active(self) -> PolicyVersion | None:
+        history = self._history()
+        return history.versions.get(history.serving.active_id or "")
+
+    async def shadow(self) -> PolicyVersion | None:
+        history = self._history()
+        return history.versions.get(history.serving.shadow_id or "")
+
+    async def move(
+        self,
+        version_id: str,
+        to_state: VersionState,
+        *,
+        reason: str,
+        expected: ServingVersions | None = None,
+        is_forced: bool = False,
+    ) -> PolicyVersion:
+        wanted = Move(
+            id=new_id("move"),
+            version_id=version_id,
+            to_state=to_state,
+            reason=reason,
+            expected=expected,
+            is_forced=is_forced,
+        )
+        return self._log(self._history().moves_to(wanted))
+
+    async def rollback(self, *, reason: str, expected: ServingVersions | None = None) -> PolicyVersion:
+        return self._log(self._history().rollback(Rollback(id=new_id("move"), reason=reason, expected=expected)))
+
+    async def artifact(self, version_id: str) -> dict[str, bytes]:
+        version = await self.get(version_id)
+        return checked_files(version, self.log.artifacts[version.artifact_sha256])
+
+    def _history(self) -> VersionHistory:
+        return VersionHistory.of(
+            (policy_version_from(event.canonical) for event in self.log.of_kind("router_registered")),
+            (version_move_from(event.canonical) for event in self.log.of_kind("router_moved")),
+        )
+
+    def _log(self, moves: Sequence[VersionMove]) -> PolicyVersion:
+        self.log.ensure_open()
+        for move in moves:
+            self.log.append(entry_of(move))
+        return self._history().versions[moves[-1].version_id]
+
+
 async def open_memory(url: str, *, mode: str = "sync", writer: str | None = None) -> Stores:
     """A fresh, empty set of stores; both modes answer at once."""
     log = MemoryLog(writer=checked_id(writer or new_id("writer"), "writer"))
@@ -257,5 +358,6 @@ async def open_memory(url: str, *, mode: str = "sync", writer: str | None = None
         payloads=MemoryPayloadStore(log),
         budgets=MemoryBudgetStore(log),
         audit=MemoryAuditLog(log),
+        policy_versions=MemoryPolicyVersionStore(log),
         close=close,
     )

@@ -286,7 +286,7 @@ class PolicyVersion:
 
     id: str
     name: str
-    kind: str  # of predictor
+    predictor: str  # its kind (`kind` in the log is that of the event)
     artifact_sha256: str  # names the artefact for good: one version an artefact
     encoder: str  # name of the one it was trained with
     candidates: tuple[str, ...]  # ids it can choose among

@@ -6,13 +6,26 @@ holds must answer at once. A read sees every write that was acknowledged before 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from storage.records import AuditEvent, BudgetAccount, Decision, Hold, Outcome, Payload, Reward, Span
+from storage.records import (
+    AuditEvent,
+    BudgetAccount,
+    Decision,
+    Hold,
+    Outcome,
+    Payload,
+    PolicyVersion,
+    Reward,
+    ServingVersions,
+    Span,
+    VersionMove,
+    VersionState,
+)
 
 Item = Decision | Outcome | Reward | Payload | Span
 
@@ -125,6 +138,67 @@ class AuditLog(Protocol):
         ...
 
 
+class PolicyVersionStore(Protocol):
+    """Trained routers: candidate → shadow → active → retired; one is active and one is shadow at most.
+
+    Every change is an event of the audit log (`router_registered`, `router_moved`), and there is no other record of it.
+    """
+
+    async def register(self, version: PolicyVersion, files: Mapping[str, bytes]) -> PolicyVersion:
+        """Keeps the version and its files as a candidate; the same artefact again gives the version it has already.
+
+        Raises InvalidInput for files beyond MOST_ARTIFACT_BYTES, or for an id that another artefact has.
+        """
+        ...
+
+    async def get(self, version_id: str) -> PolicyVersion:
+        """By id or the beginning of one. Raises RecordNotFound; InvalidInput where several begin so."""
+        ...
+
+    async def versions(self) -> list[PolicyVersion]:
+        """All, in the order of registration."""
+        ...
+
+    async def moves_of(self, version_id: str) -> list[VersionMove]:
+        """What became of the version, oldest first."""
+        ...
+
+    async def serving(self) -> ServingVersions:
+        """Who serves now: one cheap query, to be asked often."""
+        ...
+
+    async def active(self) -> PolicyVersion | None: ...
+
+    async def shadow(self) -> PolicyVersion | None: ...
+
+    async def move(
+        self,
+        version_id: str,
+        to_state: VersionState,
+        *,
+        reason: str,
+        expected: ServingVersions | None = None,
+        is_forced: bool = False,
+    ) -> PolicyVersion:
+        """The version in its new state. Who holds the place makes room in the same transaction.
+
+        `expected`: what the caller saw serving when deciding. Raises VersionConflict, and changes nothing, when
+        something was moved since, or when the version cannot go there; RecordNotFound.
+        """
+        ...
+
+    async def rollback(self, *, reason: str, expected: ServingVersions | None = None) -> PolicyVersion:
+        """Makes active again the version that was so before; once more goes one further back.
+
+        Raises VersionConflict where none was, or when something was moved since `expected`.
+        """
+        ...
+
+    async def artifact(self, version_id: str) -> dict[str, bytes]:
+        """The registered files by name. Raises LogCorrupt when one is not as it was registered."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stores:
     """Every store the service needs, opened together."""
@@ -136,4 +210,5 @@ class Stores:
     payloads: PayloadStore
     budgets: BudgetStore
     audit: AuditLog
+    policy_versions: PolicyVersionStore
     close: Callable[[], Awaitable[None]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy import UniqueConstraint as Unique
 
-HEAD_REVISION = "0001"  # a test compares it with the migrations
+HEAD_REVISION = "0002"  # a test compares it with the migrations
 
 # SQLite's row id must be declared INTEGER; PostgreSQL's is eight bytes by name.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
@@ -55,6 +55,15 @@ spans = Table(
     Column("started_at", Text, nullable=False),
     Column("record", Text, nullable=False),
     Index("spans_run", "run_id", "started_at"),
+)
+
+# Insert-only by trigger. Files of trained routers; the log holds their digests.
+artifact_files = Table(
+    "artifact_files",
+    metadata,
+    Column("artifact_sha256", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
 )
 
 # Money in whole nano-dollars.
