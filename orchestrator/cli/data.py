@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.terminal import AsJson, progress_bar, say, say_json
+from orchestrator.terminal import AsJson, opened_stores, progress_bar, run, say, say_json
 
 if TYPE_CHECKING:
     from routing.dataset import Dataset
+    from routing.training.assembly import Imported, SplitRule
     from routing.training.problems import Findings
 
 app = typer.Typer(help="Data for offline training: check it, make it.", no_args_is_help=True)
@@ -40,6 +42,83 @@ def validate(
         if checked.data is not None:
             _say_data(checked.data)
     raise typer.Exit(0 if checked.data is not None else WRONG_DATA)
+
+
+@app.command("import")
+def import_(
+    out: Annotated[Path, typer.Option("--out", help="The new data folder.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="A .csv, .jsonl (or .gz of them) or .parquet table, or a folder that lacks splits."),
+    ] = None,
+    store: Annotated[str | None, typer.Option("--store", help="URL of a store whose traces to take instead.")] = None,
+    since: Annotated[datetime | None, typer.Option("--since", help="Of traces: only from this moment (UTC).")] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="FIELD=COLUMN, as text=prompt; quality='{candidate}' where each has its own."),
+    ] = None,
+    candidates: Annotated[Path | None, typer.Option("--candidates", help="A candidates.json with prices.")] = None,
+    dev_share: Annotated[float, typer.Option("--dev-share", min=0, max=0.9, help="Of queries without a split.")] = 0.2,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of that split.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Makes a data folder from a table of outcomes, or from one's own traces (--store)."""
+    from routing.training.assembly import SplitRule
+    from routing.training.files import write_dataset
+    from routing.training.imports import TableSource, import_data, parse_columns
+    from storage.errors import InvalidInput
+
+    if (source is None) == (store is None):
+        raise InvalidInput(
+            "Name either a table (SOURCE) or a store (--store URL), not both.",
+            field="source",
+            hint="antroute data import outcomes.csv --column text=prompt --column candidate=model --out DIR",
+        )
+    rule = SplitRule(dev_share=dev_share, seed=seed)
+    if source is None:
+        imported = run(_of_traces(store, since, rule))
+    else:
+        named = parse_columns(columns or [])
+        imported = import_data(TableSource(path=source, field_to_column=named, candidates=candidates, rule=rule))
+    write_dataset(imported.data, out)
+    if as_json:
+        say_json(_imported_view(imported, out))
+    else:
+        _say_imported(imported, out)
+
+
+async def _of_traces(store: str | None, since: datetime | None, rule: SplitRule) -> Imported:
+    from orchestrator.settings import load_settings
+    from orchestrator.training_data import import_traces
+
+    when = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
+    async with opened_stores(store) as stores:
+        with progress_bar() as on_progress:
+            return await import_traces(stores, load_settings(), since=when, rule=rule, on_progress=on_progress)
+
+
+def _imported_view(imported: Imported, out: Path) -> dict[str, object]:
+    left_out = imported.left_out
+    return {
+        "folder": str(out),
+        "taken": imported.taken,
+        "merged": imported.merged,
+        "left_out": [
+            {"reason": reason, "count": count, "first": left_out.reason_to_first[reason]}
+            for reason, count in left_out.reason_to_count.most_common()
+        ],
+        "data": _data_view(imported.data),
+    }
+
+
+def _say_imported(imported: Imported, out: Path) -> None:
+    say(f"Taken: {_count(imported.taken, 'outcome')}.")
+    if imported.merged:
+        say(f"  {imported.merged} repeated a pair of query and candidate; such a pair got the mean.")
+    for reason, count in imported.left_out.reason_to_count.most_common():
+        say(f"Left out: {count}: {reason} (first: {imported.left_out.reason_to_first[reason]})")
+    _say_data(imported.data)
+    say(f"Written to {out}. Next: antroute data validate {out}")
 
 
 def _findings_view(findings: Findings) -> dict[str, object]:

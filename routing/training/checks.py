@@ -15,8 +15,8 @@ from routing.training.outcomes import read_outcomes
 from routing.training.problems import Findings, Problem
 
 CANDIDATES_FILES = ("candidates.json",)
-QUERIES_FILES = ("queries.jsonl.gz", "queries.jsonl")
-OUTCOMES_FILES = ("outcomes.csv.gz", "outcomes.csv", "outcomes.parquet")
+QUERIES_FILES = ("queries.jsonl", "queries.jsonl.gz")
+OUTCOMES_FILES = ("outcomes.csv", "outcomes.csv.gz", "outcomes.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +114,8 @@ def find_files(folder: Path, findings: Findings) -> DataFiles | None:
 def _one_of(folder: Path, names: tuple[str, ...], findings: Findings) -> Path | None:
     here = [name for name in names if (folder / name).exists()]
     if not here:
-        findings.error(
-            names[-1] if len(names) < 3 else "outcomes.csv", None, "", f"is missing; one of {', '.join(names)}."
-        )
+        others = f" (or {' or '.join(names[1:])})" if len(names) > 1 else ""
+        findings.error(names[0], None, "", f"there is no such file{others} in {str(folder)!r}.")
     if len(here) > 1:
         findings.error(here[0], None, "", f"{here[1]} is there as well; keep one of them.")
     return folder / here[0] if len(here) == 1 else None
@@ -141,7 +140,7 @@ def _tell_barren(
             file, None, "candidate", f"{candidates[column]!r} has no outcome: it will be judged by its card."
         )
     if silent := int((~is_known.any(axis=1)).sum()):
-        message = f"{silent} queries have no outcome: nothing is learned from them, and they are not evaluated."
+        message = f"queries without an outcome, which teach nothing and are not evaluated: {silent}."
         findings.warning(file, None, "query_id", message)
     is_train = np.array([split == "train" for split in rows.splits])
     if is_train.any() and is_known.any() and not is_known[is_train].any():

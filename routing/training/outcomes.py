@@ -55,13 +55,15 @@ def read_outcomes(
 
 
 def _places(table: Table, name: str, ids: Sequence[str], findings: Findings, *, listed_in: str) -> NDArray[np.int64]:
-    cells = table.columns[name]
-    id_to_place: Mapping[object, int] = {id: place for place, id in enumerate(ids)}
+    cells = [cell if isinstance(cell, str) else str(cell) for cell in table.columns[name]]
+    id_to_place = {id: place for place, id in enumerate(ids)}
     found = np.array([id_to_place.get(cell, -1) for cell in cells], dtype=np.int64)
-    unknown = np.flatnonzero(found < 0).tolist()
-    findings.errors_at(
-        table.file, table.lines, name, unknown, lambda place: f"{cells[place]!r:.80} is not listed in {listed_in}."
-    )
+    unknown: dict[str, list[int]] = {}
+    for place in np.flatnonzero(found < 0).tolist():
+        unknown.setdefault(cells[place], []).append(place)
+    for cell, places in unknown.items():
+        times = f" (in {len(places)} lines, this one first)" if len(places) > 1 else ""
+        findings.error(table.file, table.lines[places[0]], name, f"{cell!r:.80} is not listed in {listed_in}{times}.")
     return found
 
 
@@ -120,7 +122,7 @@ def _matrices(
     is_empty = np.array([cell is None or cell == "" for cell in table.columns["quality"]])
     if is_empty.any():
         line = table.lines[int(is_empty.argmax())]
-        message = f"{int(is_empty.sum())} outcomes have no quality and are left out; the first is here."
+        message = f"is empty; outcomes without quality are left out: {int(is_empty.sum())}, this one first."
         findings.warning(table.file, line, "quality", message)
     taken = np.flatnonzero(places.are_known & ~is_empty)
     matrices = {}

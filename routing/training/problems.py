@@ -66,8 +66,13 @@ class Findings:
         return self._count("warning")
 
     def shown(self) -> list[Problem]:
-        """At most 100, errors first, in the order of the files' reading."""
-        return sorted(self._kept, key=lambda problem: problem.severity != "error")[:MOST_SHOWN]
+        """At most 100: errors first, then file by file as they were read, each from its top."""
+        files = list(dict.fromkeys(problem.file for problem in self._kept))
+
+        def place(problem: Problem) -> tuple[bool, int, int]:
+            return problem.severity != "error", files.index(problem.file), problem.line or 0
+
+        return sorted(self._kept, key=place)[:MOST_SHOWN]
 
     def refuse_errors(self, where: str) -> None:
         """Raises InvalidInput with the first errors, if there is one."""
