@@ -92,6 +92,7 @@ class Report:
     notes: tuple[str, ...] = ()
     encoder: str = ""
     headline: str = "text_only"  # which view stands first
+    asked: tuple[str, ...] = ()  # the routers that the reader asked about; empty: all
     lambdas: tuple[float, ...] = LAMBDAS
     resamples: int = RESAMPLES
     interval_level: float = LEVEL
@@ -100,9 +101,25 @@ class Report:
     def main_view(self) -> View | None:
         return self.with_labels if self.headline == "with_labels" and self.with_labels else self.text_only
 
+    @property
+    def lead(self) -> str | None:
+        """Of the routers asked about, the one with the largest utility area in the main view; None: there is none."""
+        view = self.main_view
+        if view is None:
+            return None
+        routers = [name for name, standing in view.standings.items() if not standing.is_reference]
+        wanted = [name for name in routers if not self.asked or name in self.asked]
+        return max(wanted, key=lambda name: view.standings[name].scores.utility_area, default=None)
+
 
 def plain(report: Report) -> dict[str, Any]:
-    """JSON values under the names of the records' fields; nothing is NaN."""
+    """JSON values under the names of the records' fields; nothing is NaN.
+
+    `text_only` and `with_labels` hold, in `standings`, by router: `scores` (with `points` and `shares` for each of
+    `lambdas`, and `tasks`), `frontier`, `thrift`, `comparisons` by rival, two calibrations and the `gate`. `log` stands
+    in their place for data from a log. `data`, `reference`, `seed`, `code_*`, `encoder`, `failures` and `notes` say
+    how it came about. A change that takes a key away, or changes its meaning, raises `format`.
+    """
     return {"format": REPORT_FORMAT, **asdict(report)}
 
 
