@@ -7,6 +7,7 @@
   - NotPermitted          the caller may not do this here
   - BodyTooLarge          (an InvalidInput) the caller's request has more bytes than are taken
   - IdempotencyConflict   the caller used one idempotency key for two different bodies
+  - PromotionRefused      the operator's router did not pass its gate
   - ServerUnreachable     the SDK's client could not reach the service
 """
 
@@ -16,7 +17,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from agents.errors import AgentError, AnswerCut, ModelFileMissing, ModelRefused, ModelUnavailable
-from routing.errors import EncoderUnavailable, NoCandidate, RoutingError, UnknownPolicy
+from routing.errors import (
+    ArtifactRefused,
+    EncoderUnavailable,
+    NoCandidate,
+    RoutingError,
+    UnknownPolicy,
+    UnknownRouter,
+)
 from skills.errors import SkillError
 from storage.errors import (
     BudgetExceeded,
@@ -26,6 +34,7 @@ from storage.errors import (
     ServiceError,
     StorageError,
     StorageUnavailable,
+    VersionConflict,
 )
 
 
@@ -73,6 +82,13 @@ class IdempotencyConflict(OrchestratorError):
     hint = "Send a new key for a new body."
 
 
+class PromotionRefused(OrchestratorError):
+    """The router did not pass its gate."""
+
+    code = "promotion_refused"
+    hint = "Train with more data or another router, run it as shadow first, or use --force with a --reason."
+
+
 class ServerUnreachable(OrchestratorError):
     """The service did not answer."""
 
@@ -83,10 +99,10 @@ class ServerUnreachable(OrchestratorError):
 CODE_TO_ERROR: dict[str, type[ServiceError]] = {
     cls.code: cls
     for cls in (
-        AgentError, BudgetExceeded, DeadlineExceeded, EncoderUnavailable, IdempotencyConflict, LogCorrupt,
-        ModelFileMissing, ModelRefused, ModelUnavailable, NoCandidate, NotAuthenticated, NotPermitted,
-        OrchestratorError, RecordNotFound, RoutingError, ServerUnreachable, ServiceError, SettingsInvalid,
-        SkillError, StorageError, StorageUnavailable, UnknownPolicy,
+        AgentError, ArtifactRefused, BudgetExceeded, DeadlineExceeded, EncoderUnavailable, IdempotencyConflict,
+        LogCorrupt, ModelFileMissing, ModelRefused, ModelUnavailable, NoCandidate, NotAuthenticated, NotPermitted,
+        OrchestratorError, PromotionRefused, RecordNotFound, RoutingError, ServerUnreachable, ServiceError,
+        SettingsInvalid, SkillError, StorageError, StorageUnavailable, UnknownPolicy, UnknownRouter, VersionConflict,
     )
 }  # fmt: skip
 

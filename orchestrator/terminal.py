@@ -142,12 +142,13 @@ async def opened(**overrides: Any) -> AsyncGenerator[Orchestrator, None]:
 
 
 @asynccontextmanager
-async def opened_stores(url: str | None) -> AsyncGenerator[Stores, None]:
-    """The stores alone, for commands that only look. Raises InvalidInput where there is no database file yet."""
+async def opened_stores(url: str | None, *, may_be_new: bool = False) -> AsyncGenerator[Stores, None]:
+    """The stores alone. Raises InvalidInput where there is no database file yet, unless it `may_be_new`."""
     from orchestrator.settings import load_settings
     from storage.registry import open_stores
 
-    stores = await open_stores(existing(url or load_settings().store_url))
+    url = url or load_settings().store_url
+    stores = await open_stores(url if may_be_new else existing(url))
     try:
         yield stores
     finally:

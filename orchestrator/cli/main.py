@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import audit, data, doctor, models, offline, serve, traces, work
+from orchestrator.cli import audit, data, doctor, evaluate, models, offline, routers, serve, traces, work
 from storage.errors import InvalidInput, ServiceError
 
 app = typer.Typer(
@@ -20,11 +20,13 @@ app.command("demo")(work.demo)
 app.command("ask")(work.ask)
 app.command("route")(work.route)
 app.command("train")(offline.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
 app.add_typer(models.app, name="models")
+app.add_typer(routers.app, name="routers")
 app.add_typer(data.app, name="data")
 
 

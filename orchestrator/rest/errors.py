@@ -10,10 +10,24 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from agents.errors import AgentError, ModelUnavailable
-from orchestrator.errors import BodyTooLarge, DeadlineExceeded, IdempotencyConflict, NotAuthenticated, NotPermitted
+from orchestrator.errors import (
+    BodyTooLarge,
+    DeadlineExceeded,
+    IdempotencyConflict,
+    NotAuthenticated,
+    NotPermitted,
+    PromotionRefused,
+)
 from orchestrator.texts import storable
-from routing.errors import NoCandidate, UnknownPolicy
-from storage.errors import BudgetExceeded, InvalidInput, RecordNotFound, ServiceError, StorageUnavailable
+from routing.errors import ArtifactRefused, NoCandidate, UnknownPolicy
+from storage.errors import (
+    BudgetExceeded,
+    InvalidInput,
+    RecordNotFound,
+    ServiceError,
+    StorageUnavailable,
+    VersionConflict,
+)
 
 STATUS_OF: dict[type[ServiceError], int] = {
     InvalidInput: 422,
@@ -24,6 +38,9 @@ STATUS_OF: dict[type[ServiceError], int] = {
     RecordNotFound: 404,
     NoCandidate: 409,
     IdempotencyConflict: 409,
+    ArtifactRefused: 409,
+    PromotionRefused: 409,
+    VersionConflict: 409,
     BodyTooLarge: 413,
     AgentError: 502,
     ModelUnavailable: 503,
