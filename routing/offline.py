@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from routing.artifacts import Artifact
 from routing.base import Encoder
-from routing.cards import CandidateCard
 from routing.dataset import Progress, no_progress
 from routing.features import excerpt
 from routing.forecasts import Forecast, Inputs, Matrix, Weights, choose, utility
@@ -140,21 +139,6 @@ def read_queries(path: Path) -> Iterator[QueryLine]:
     for number, line in enumerate(_lines(path), start=1):
         if line.strip():
             yield _query(line, f"{path}:{number}")
-
-
-def read_cards(path: Path) -> tuple[CandidateCard, ...]:
-    """The cards of a `candidates.json`. Raises InvalidInput."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise InvalidInput(f"{str(path)!r} cannot be read as JSON: {exc}.", field="candidates") from exc
-    if not isinstance(value, list) or not value:
-        raise InvalidInput(f"{str(path)!r} must be a list with at least one candidate.", field="candidates")
-    cards = tuple(CandidateCard.from_json(item) for item in value)
-    ids = [card.id for card in cards]
-    if twice := sorted({id for id in ids if ids.count(id) > 1}):
-        raise InvalidInput(f"{str(path)!r} names {', '.join(map(repr, twice))} more than once.", field="candidates")
-    return cards
 
 
 def parse_weights(text: str) -> Weights:

@@ -31,10 +31,11 @@ def route_queries(
 ) -> None:
     """Routes a file of queries with a trained router."""
     from routing.artifacts import load, read_manifest
-    from routing.offline import Exploration, OfflineRouter, parse_weights, read_cards, route_file
+    from routing.offline import Exploration, OfflineRouter, parse_weights, route_file
+    from routing.training.listings import cards_of
 
     wanted = parse_weights(weights)
-    cards = read_cards(candidates) if candidates else None
+    cards = cards_of(candidates) if candidates else None
     encoder = encoder_named(read_manifest(router)[0].encoder)
     artifact = load(router, encoder=encoder.name)
     routing = OfflineRouter(

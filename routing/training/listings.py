@@ -63,6 +63,14 @@ def read_cards(path: Path, findings: Findings) -> list[CandidateCard] | None:
     return list(id_to_card.values())
 
 
+def cards_of(path: Path) -> list[CandidateCard]:
+    """The cards of one `candidates.json`. Raises InvalidInput, which tells what is wrong with it."""
+    findings = Findings()
+    cards = read_cards(path, findings)
+    findings.refuse_errors(str(path))
+    return cards or []
+
+
 def read_queries(path: Path, findings: Findings) -> QueryRows | None:
     """None, and told: the file as a whole cannot be used. A missing split is None, and nothing is said of it here."""
     raw = contents(path, findings)
