@@ -99,13 +99,13 @@ def _forecasts(
     forecasts, failures = {}, {}
     sight = "with labels" if inputs.has_tasks else "text only"
     for done, (name, router) in enumerate(routers.items()):
-        on_progress(done, len(routers), f"judging {name}, {sight}")
+        on_progress(done, len(routers), f"judging, {sight}")
         forecast = router.predict(inputs)
         if reason := _flaw(forecast, (len(inputs), len(outcomes.candidates))):
             failures[name] = f"Its forecast ({sight}) {reason}."
         else:
             forecasts[name] = forecast
-    on_progress(len(routers), len(routers), f"judged, {sight}")
+    on_progress(len(routers), len(routers), f"judging, {sight}")
     return forecasts, failures
 
 

@@ -94,7 +94,7 @@ def _calibration(view: View) -> Figure | None:
     shown = {
         name: standing.calibration_of_all
         for name, standing in view.standings.items()
-        if standing.calibration_of_all is not None and name != ORACLE
+        if standing.calibration_of_all is not None
     }
     figure, (axes,) = _canvas(9.0, 5.6)
     looks = _looks(list(view.standings))

@@ -73,7 +73,6 @@ def page(report: Report, drawn: Mapping[str, bytes]) -> str:
         task_columns=_task_columns(report),
         images=[(PICTURE_TO_WORDS[name], b64encode(png).decode()) for name, png in drawn.items()],
         table=TABLE,
-        oracle=ORACLE,
         tolerance=100 * QUALITY_TOLERANCE,
         best_estimate=_best_estimate,
     )

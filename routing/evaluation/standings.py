@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,8 +114,9 @@ def _contenders(forecasts: Mapping[str, Forecast], train: Dataset, outcomes: Out
         CHEAPEST: played(preferred(cheapest_order(train), outcomes, LAMBDAS), outcomes, LAMBDAS),
         BEST_SINGLE: best,
     }
-    moved = {**forecasts, TABLE: table, ORACLE: oracle_forecast(outcomes)}
-    found = {name: _moved(forecast, outcomes, best) for name, forecast in moved.items()}
+    oracle = _moved(oracle_forecast(outcomes), outcomes, best)
+    found = {name: _moved(forecast, outcomes, best) for name, forecast in {**forecasts, TABLE: table}.items()}
+    found[ORACLE] = replace(oracle, forecast=None)  # it knows; its calibration would mean nothing
     found |= {name: _unmoved(play, outcomes, best) for name, play in unmoved.items()}
     return {name: found[name] for name in (*forecasts, *REFERENCES)}
 
