@@ -23,6 +23,7 @@ from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
 from orchestrator.recorder import Recorder
 from orchestrator.rewards import USUAL_CALL, Rewards, reference_cost
+from orchestrator.router_watch import RouterWatch
 from orchestrator.service import Defaults, Service
 from orchestrator.settings import CandidateSettings, ModelSettings, Settings
 from orchestrator.tracing import Tracer
@@ -101,6 +102,10 @@ async def bootstrap(
         )
         await stores.budgets.open(BudgetAccount(id=DEFAULT_ACCOUNT, limit_usd=settings.budget.account_limit_usd))
         await relearn(router, stores, settings.relearn_limit)
+        watch = RouterWatch(stores, encoder_name=encoder.encoder.name, on_change=trained.use)
+        await watch.check()
+        watch.start()
+        opened.push_async_callback(watch.stop)
         nodes.recorder.start()
         return Service(
             nodes=nodes,

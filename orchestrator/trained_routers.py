@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
 
+from orchestrator.router_watch import LoadedRouters
 from routing.base import ACTIVE, SHADOW
-from routing.learned import ForecastFailures, ForecastingFeaturizer, ServedRouter
+from routing.learned import ForecastFailures, ForecastingFeaturizer
 from routing.router import TRAINED
-
-
-class LoadedRouters(Protocol):
-    """What has been loaded; an active version whose files were refused is told by `is_refused` and a notice."""
-
-    @property
-    def active(self) -> ServedRouter | None: ...
-
-    @property
-    def shadow(self) -> ServedRouter | None: ...
-
-    @property
-    def is_refused(self) -> bool: ...
-
-    @property
-    def notices(self) -> Sequence[str]: ...
 
 
 class TrainedRouters:
@@ -33,7 +17,7 @@ class TrainedRouters:
         self._featurizer = featurizer
         self._candidates = tuple(candidates)
         self._policy = policy
-        self._loaded: LoadedRouters | None = None
+        self._loaded = LoadedRouters()
 
     def use(self, loaded: LoadedRouters) -> None:
         """From the next batch of queries on; queries under way end with what they began with."""
@@ -50,15 +34,13 @@ class TrainedRouters:
 
     def _lines(self) -> Iterator[str]:
         loaded = self._loaded
-        active, shadow = (None, None) if loaded is None else (loaded.active, loaded.shadow)
-        if loaded is not None:
-            yield from loaded.notices
-        for role, router in ((ACTIVE, active), (SHADOW, shadow)):
+        yield from loaded.notices
+        for role, router in ((ACTIVE, loaded.active), (SHADOW, loaded.shadow)):
             if router is not None:
                 yield f"the {role} router is {router.version_id!r}, of kind {router.artifact.manifest.kind!r}"
                 if unknown := unknown_candidates(router.artifact.predictor.candidates, self._candidates):
                     yield f"it does not know {unknown}: what they are worth is taken from the table"
-        if self._policy == TRAINED and active is None:
+        if self._policy == TRAINED and loaded.active is None:
             yield f"policy {TRAINED!r} is set, and no trained router can serve: the table chooses"
         for role, failures in self.failures.items():
             if failures.latest:
