@@ -19,6 +19,7 @@ import numpy as np
 from routing.cards import CandidateCard
 from routing.errors import ArtifactRefused, UnknownRouter
 from routing.forecasts import Predictor, Reference
+from routing.memory import Memory
 from routing.predictors.registry import predictor_class
 from storage.errors import InvalidInput
 
@@ -26,6 +27,7 @@ FORMAT = 1  # of the two files; another one is refused
 FEATURES = 1  # of what predictors compute from a text beside its embedding; another one is refused
 MANIFEST_FILE = "manifest.json"
 WEIGHTS_FILE = "weights.safetensors"
+MEMORY = "memory."  # what the names of the memory's arrays begin with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ class Artifact:
     predictor: Predictor
     manifest: Manifest
     sha256: str
+    memory: Memory | None = None  # what `routers adapt` needs; None: it was saved without
 
 
 def code_version() -> str:
@@ -63,7 +66,7 @@ def code_version() -> str:
         return "source"
 
 
-def save(folder: Path, predictor: Predictor, manifest: Manifest) -> Artifact:
+def save(folder: Path, predictor: Predictor, manifest: Manifest, *, memory: Memory | None = None) -> Artifact:
     """Writes both files, manifest last, so that a folder cut off half-way is refused. Makes the folder.
 
     Raises InvalidInput where the folder holds something else, ArtifactRefused where the weights hold a NaN.
@@ -72,7 +75,9 @@ def save(folder: Path, predictor: Predictor, manifest: Manifest) -> Artifact:
 
     if folder.exists() and any(path.name not in (MANIFEST_FILE, WEIGHTS_FILE) for path in folder.iterdir()):
         raise InvalidInput(f"Folder {str(folder)!r} holds other files; name a new or empty one.", field="out")
-    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(predictor.arrays().items())}
+    remembered = {} if memory is None else {MEMORY + name: array for name, array in memory.arrays().items()}
+    named = {**predictor.arrays(), **remembered}
+    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(named.items())}
     _check_finite(arrays, "The trained router")
     weights = serialised(arrays)
     body = _body(manifest, sha256(weights).hexdigest())
@@ -81,7 +86,7 @@ def save(folder: Path, predictor: Predictor, manifest: Manifest) -> Artifact:
     (folder / MANIFEST_FILE).unlink(missing_ok=True)
     (folder / WEIGHTS_FILE).write_bytes(weights)
     (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
-    return Artifact(predictor=predictor, manifest=manifest, sha256=_digest(body))
+    return Artifact(predictor=predictor, manifest=manifest, sha256=_digest(body), memory=memory)
 
 
 def load(folder: Path, *, encoder: str | None = None) -> Artifact:
@@ -98,15 +103,17 @@ def loads(files: Mapping[str, bytes], *, encoder: str | None = None, where: str 
             hint="Use that encoder, or train again with this one.",
         )
     arrays = _checked_weights(_one_of(files, WEIGHTS_FILE, where), str(body.get("weights_sha256")), where)
+    remembered = {name.removeprefix(MEMORY): arrays.pop(name) for name in list(arrays) if name.startswith(MEMORY)}
     try:
         predictor = predictor_class(manifest.kind).restore(arrays, manifest.settings)
+        memory = Memory.restore(remembered) if remembered else None
     except UnknownRouter as exc:
         raise ArtifactRefused(f"The router in {where!r} is of a kind unknown here: {exc}") from exc
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as exc:
         raise ArtifactRefused(f"The router in {where!r} does not fit its manifest: {exc!r}.") from exc
     if predictor.candidates != tuple(card.id for card in manifest.cards):
         raise ArtifactRefused(f"The router in {where!r} names other candidates than its manifest does.")
-    return Artifact(predictor=predictor, manifest=manifest, sha256=str(body["sha256"]))
+    return Artifact(predictor=predictor, manifest=manifest, sha256=str(body["sha256"]), memory=memory)
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

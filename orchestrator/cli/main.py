@@ -26,6 +26,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
 app.add_typer(models.app, name="models")
+routers.app.command("adapt")(offline.adapt)
 app.add_typer(routers.app, name="routers")
 app.add_typer(data.app, name="data")
 

@@ -93,12 +93,45 @@ def train(
             cluster.enter_context(ray_cluster(ray))
             fit_all = fit_on_ray
         trained = train(router, dataset, inputs, chosen.encoder, seed=seed, fit_all=fit_all, on_progress=on_progress)
-    artifact = save(out, trained.predictor, trained.manifest)
+    artifact = save(out, trained.predictor, trained.manifest, memory=trained.memory)
     summary = _summary(trained, artifact.sha256, out)
     if as_json:
         say_json(summary)
         return
     _tell(trained, artifact.sha256, out)
+
+
+def adapt(
+    router: Annotated[Path, typer.Option("--router", help="A trained router's folder.")],
+    candidates: Annotated[Path, typer.Option("--candidates", help="The newcomers' cards: a candidates.json.")],
+    outcomes: Annotated[Path, typer.Option("--outcomes", help="A few outcomes of theirs; 64 each are plenty.")],
+    queries: Annotated[Path, typer.Option("--queries", help="The queries of these outcomes, JSONL.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to make, for the router that knows them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Teaches a trained router new candidates from a few outcomes; takes seconds and trains nothing again."""
+    from routing.artifacts import load, read_manifest, save
+    from routing.features import excerpt
+    from routing.forecasts import Inputs
+    from routing.training.adapting import adapt as taught
+    from routing.training.adapting import read_probes
+
+    check_target(out)
+    encoder = encoder_named(read_manifest(router)[0].encoder)
+    artifact = load(router, encoder=encoder.name)
+    probes = read_probes(artifact.predictor.candidates, candidates, outcomes, queries)
+    inputs = Inputs(
+        texts=probes.texts, embeddings=encoder.encode([excerpt(text) for text in probes.texts]), tasks=probes.tasks
+    )
+    predictor, manifest = taught(artifact, probes, inputs)
+    saved = save(out, predictor, manifest, memory=artifact.memory)
+    counts = manifest.metrics["probes"]
+    if as_json:
+        say_json({"out": str(out), "sha256": saved.sha256, "parent_sha256": artifact.sha256, "probes": counts})
+        return
+    for candidate, count in counts.items():
+        say(f"{candidate}: learned from {count} outcomes")
+    say(f"Router {saved.sha256[:12]} over {len(predictor.candidates)} candidates is in {out}")
 
 
 def _summary(trained: Trained, sha256: str, out: Path) -> dict[str, object]:

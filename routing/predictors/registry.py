@@ -10,6 +10,7 @@ from routing.forecasts import Predictor
 from routing.registry import unknown
 
 PREDICTORS = {
+    "adapted": "routing.predictors.adapted:Adapted",
     "best_single": "routing.predictors.best_single:BestSingle",
     "cheapest": "routing.predictors.cheapest:Cheapest",
     "elo": "routing.predictors.elo:Elo",

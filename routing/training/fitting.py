@@ -16,6 +16,7 @@ from routing.evaluation.evaluate import evaluate
 from routing.evaluation.gate import KNN
 from routing.evaluation.results import Report, metrics
 from routing.forecasts import Inputs, Predictor
+from routing.memory import Memory
 from routing.training.registry import AUTO, trainer
 from storage.errors import InvalidInput
 
@@ -45,6 +46,7 @@ class Trained:
     name: str
     predictor: Predictor
     manifest: Manifest
+    memory: Memory
     report: Report | None  # None: there are no dev queries
     fitted: Mapping[str, Fitted]
 
@@ -108,6 +110,7 @@ def train(
         name=best,
         predictor=predictor,
         manifest=_manifest(data, learned, predictor, encoder, report, best, seed),
+        memory=Memory.of(learned),
         report=report,
         fitted=fitted,
     )
