@@ -23,7 +23,6 @@ from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
 from orchestrator.recorder import Recorder
 from orchestrator.rewards import USUAL_CALL, Rewards, reference_cost
-from orchestrator.router_watch import RouterWatch
 from orchestrator.service import Defaults, Service
 from orchestrator.settings import CandidateSettings, ModelSettings, Settings
 from orchestrator.tracing import Tracer
@@ -83,7 +82,7 @@ async def bootstrap(
         first_counter = await next_counter(stores, settings.seed)
         featurizer = _featurizer(settings, encoder.encoder)
         router = _router(settings, candidates, featurizer, first_counter=first_counter)
-        trained = TrainedRouters(featurizer, candidates=tuple(candidates), policy=settings.policy)
+        trained = TrainedRouters(stores, featurizer, candidates=tuple(candidates), policy=settings.policy)
         models = await _models(settings, llms or {}, on_fetch)
         for llm in models.llms.values():
             opened.push_async_callback(llm.close)
@@ -102,10 +101,9 @@ async def bootstrap(
         )
         await stores.budgets.open(BudgetAccount(id=DEFAULT_ACCOUNT, limit_usd=settings.budget.account_limit_usd))
         await relearn(router, stores, settings.relearn_limit)
-        watch = RouterWatch(stores, encoder_name=encoder.encoder.name, on_change=trained.use)
-        await watch.check()
-        watch.start()
-        opened.push_async_callback(watch.stop)
+        await trained.watch.check()
+        trained.watch.start()
+        opened.push_async_callback(trained.watch.stop)
         nodes.recorder.start()
         return Service(
             nodes=nodes,

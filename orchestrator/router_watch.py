@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from routing.artifacts import Artifact, loads
 from routing.errors import ArtifactRefused
@@ -33,6 +34,7 @@ class LoadedRouters:
 
     active: LoadedRouter | None = None
     shadow: LoadedRouter | None = None
+    active_since: datetime | None = None  # when the active version was made so
     notices: tuple[str, ...] = ()
     is_refused: bool = False  # there is an active version, but it could not be loaded
 
@@ -64,12 +66,14 @@ class RouterWatch:
         notices: list[str] = []
         active = await self._router("active", serving.active_id, notices)
         shadow = await self._router("shadow", serving.shadow_id, notices)
+        since = None if active is None else (await self._stores.policy_versions.get(active.version_id)).changed_at
         self._loaded = {each.version_id: each for each in (active, shadow) if each is not None}
         self._seen = serving
         self._on_change(
             LoadedRouters(
                 active=active,
                 shadow=shadow,
+                active_since=since,
                 notices=tuple(notices),
                 is_refused=serving.active_id is not None and active is None,
             )

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
-from orchestrator.router_watch import LoadedRouters
+from orchestrator.router_watch import LoadedRouters, RouterWatch
 from routing.base import ACTIVE, SHADOW
 from routing.learned import ForecastFailures, ForecastingFeaturizer
 from routing.router import TRAINED
+from storage.stores import Stores
 
 
 class TrainedRouters:
-    """Hands what has been loaded to the featurizer, and tells of it."""
+    """Hands to the featurizer what the watch has loaded, and tells of it.
 
-    def __init__(self, featurizer: ForecastingFeaturizer, *, candidates: Sequence[str], policy: str) -> None:
+    `watch`: looks for other versions; whoever starts it stops it.
+    """
+
+    def __init__(
+        self, stores: Stores, featurizer: ForecastingFeaturizer, *, candidates: Sequence[str], policy: str
+    ) -> None:
+        self.watch = RouterWatch(stores, encoder_name=featurizer.encoder_name, on_change=self.use)
         self._featurizer = featurizer
         self._candidates = tuple(candidates)
         self._policy = policy
@@ -37,9 +45,10 @@ class TrainedRouters:
         yield from loaded.notices
         for role, router in ((ACTIVE, loaded.active), (SHADOW, loaded.shadow)):
             if router is not None:
-                yield f"the {role} router is {router.version_id!r}, of kind {router.artifact.manifest.kind!r}"
-                if unknown := unknown_candidates(router.artifact.predictor.candidates, self._candidates):
-                    yield f"it does not know {unknown}: what they are worth is taken from the table"
+                since = loaded.active_since if role == ACTIVE else None
+                words = serving_text(role, router.version_id, router.artifact.manifest.kind, since=since)
+                unknown = unknown_text(router.artifact.predictor.candidates, self._candidates)
+                yield f"{words}{'; ' if unknown else ''}{unknown}"
         if self._policy == TRAINED and loaded.active is None:
             yield f"policy {TRAINED!r} is set, and no trained router can serve: the table chooses"
         for role, failures in self.failures.items():
@@ -47,6 +56,13 @@ class TrainedRouters:
                 yield f"the {role} router failed on {failures.count} queries; the latest time: {failures.latest}"
 
 
-def unknown_candidates(known: Sequence[str], candidates: Sequence[str]) -> str:
-    """The candidates of the service that a router has not learned, as a list in words; empty where it knows all."""
-    return ", ".join(repr(id) for id in sorted(set(candidates) - set(known)))
+def serving_text(role: str, version_id: str, kind: str, *, since: datetime | None = None) -> str:
+    """Which version serves in which role; times are told in the local zone."""
+    told = "" if since is None else f" since {since.astimezone():%Y-%m-%d %H:%M}"
+    return f"the {role} router is {version_id}, of kind {kind!r}{told}"
+
+
+def unknown_text(known: Sequence[str], candidates: Sequence[str]) -> str:
+    """The service's candidates that a router has not learned, in words; empty where it knows all."""
+    unknown = sorted(set(candidates) - set(known))
+    return f"it does not know {', '.join(unknown)}, whose worth the table estimates" if unknown else ""

@@ -18,6 +18,7 @@ from orchestrator.terminal import AsJson, run, say, say_json
 
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
+    from storage.stores import Stores
 
 Status = Literal["ok", "note", "bad"]
 
@@ -92,8 +93,8 @@ async def _service() -> list[Finding]:
         return [Finding(subject="settings", status="bad", found=str(error), fix=error.hint or "Mend the setting.")]
     findings = [Finding(subject="settings", status="ok", found=str(settings_path() or "defaults and environment"))]
     findings += _models(settings)
-    findings.append(await asyncio.to_thread(_encoder, settings))
-    findings.append(await _store(settings))
+    encoder = await asyncio.to_thread(_encoder, settings)
+    findings += [encoder, *await _store(settings, encoder.found)]
     return findings
 
 
@@ -134,13 +135,42 @@ def _encoder(settings: Settings) -> Finding:
     return Finding(subject="encoder", status=status, found=chosen.encoder.name, fix=chosen.fallback_reason or "")
 
 
-async def _store(settings: Settings) -> Finding:
+async def _store(settings: Settings, encoder_name: str) -> list[Finding]:
     from storage.errors import ServiceError
     from storage.registry import open_stores
 
     try:
         stores = await open_stores(settings.store_url)
-        await stores.close()
+        try:
+            routers = await _routers(settings, stores, encoder_name)
+        finally:
+            await stores.close()
     except ServiceError as error:
-        return Finding(subject="store", status="bad", found=str(error), fix=error.hint or "Choose another store_url.")
-    return Finding(subject="store", status="ok", found=settings.store_url.rpartition("@")[2])
+        return [Finding(subject="store", status="bad", found=str(error), fix=error.hint or "Choose another store_url.")]
+    return [Finding(subject="store", status="ok", found=settings.store_url.rpartition("@")[2]), *routers]
+
+
+async def _routers(settings: Settings, stores: Stores, encoder_name: str) -> list[Finding]:
+    """Which trained routers serve, since when, and what they lack."""
+    from orchestrator.router_watch import LoadedRouters, RouterWatch
+    from orchestrator.trained_routers import serving_text, unknown_text
+    from routing.base import ACTIVE, SHADOW
+
+    seen: list[LoadedRouters] = []
+    await RouterWatch(stores, encoder_name=encoder_name, on_change=seen.append).check()
+    (loaded,) = seen
+    candidates = [candidate.candidate_id for candidate in settings.candidates]
+    fix = "Adapt it: antroute routers adapt --help"
+    found = [
+        Finding(subject="router", status="bad", found=notice, fix="antroute routers rollback, or train again.")
+        for notice in loaded.notices
+    ]
+    for role, router in ((ACTIVE, loaded.active), (SHADOW, loaded.shadow)):
+        if router is None:
+            continue
+        since = loaded.active_since if role == ACTIVE else None
+        words = serving_text(role, router.version_id, router.artifact.manifest.kind, since=since)
+        unknown = unknown_text(router.artifact.predictor.candidates, candidates)
+        status: Status = "note" if unknown else "ok"
+        found.append(Finding(subject="router", status=status, found=words, fix=f"{fix} ({unknown})" if unknown else ""))
+    return found or [Finding(subject="router", status="ok", found="none is active: the per-task table chooses")]
