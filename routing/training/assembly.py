@@ -36,8 +36,8 @@ class LeftOut:
     reason_to_count: Counter[str] = field(default_factory=Counter)
     reason_to_first: dict[str, str] = field(default_factory=dict)
 
-    def add(self, reason: str, place: str) -> None:
-        self.reason_to_count[reason] += 1
+    def add(self, reason: str, place: str, *, count: int = 1) -> None:
+        self.reason_to_count[reason] += count
         self.reason_to_first.setdefault(reason, place)
 
 

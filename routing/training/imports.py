@@ -45,14 +45,14 @@ def import_data(source: TableSource) -> Imported:
     """Raises InvalidInput where nothing can be made of it; single rows that cannot be taken are counted."""
     if source.path.is_dir():
         return _folder(source)
-    findings, left_out = Findings(), LeftOut()
-    cards = None if source.candidates is None else read_cards(source.candidates, findings)
-    findings.refuse_errors(str(source.candidates))
+    cards, left_out, findings = _cards(source.candidates), LeftOut(), Findings()
     table = _table(source.path, findings)
     if table is None:
         raise InvalidInput("\n".join(map(str, findings.shown())), field="source")
     for problem in findings.shown():
         left_out.add(problem.message, f"{problem.file}:{problem.line}")
+    if more := findings.error_count - len(findings.shown()):
+        left_out.add("rows that cannot be read, like those", "further down", count=more)
     named = _named(table, source.field_to_column)
     if any(SLOT in column for column in named.values()):
         measurements = _wide(table, named, cards, left_out)
@@ -74,6 +74,14 @@ def parse_columns(given: Sequence[str]) -> dict[str, str]:
             )
         field_to_column[name] = column
     return field_to_column
+
+
+def _cards(path: Path | None) -> list[CandidateCard] | None:
+    findings = Findings()
+    cards = None if path is None else read_cards(path, findings)
+    if findings.error_count:
+        raise InvalidInput("\n".join(map(str, findings.shown())), field="candidates")
+    return cards
 
 
 def _folder(source: TableSource) -> Imported:
