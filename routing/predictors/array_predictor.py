@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from routing.forecasts import Arrays, Forecast, Inputs, Matrix, Predictor
 from routing.predictors.costs import Amounts
 
-CANDIDATES = "candidates"  # the size that is known beforehand
+CANDIDATES = "candidates"
 
 
 class ArrayPredictor(Predictor):
-    """`shapes` names the arrays and their sizes: what bears the same name must have the same size.
+    """`shapes` names the arrays and their sizes: a number, or a name, and what bears the same name has the same size.
+
+    The size of a name that is an option's too, whose value is a list, is the length of that list.
 
     Raises KeyError for an array that is not there, ValueError for one of another shape.
     """
 
-    shapes: ClassVar[Mapping[str, tuple[str, ...]]]
+    shapes: ClassVar[Mapping[str, tuple[str | int, ...]]]
 
     def __init__(self, candidates: Sequence[str], weights: Arrays, *, options: Mapping[str, Any] | None = None) -> None:
         self._candidates = tuple(candidates)
@@ -45,10 +47,14 @@ class ArrayPredictor(Predictor):
         return cls(settings[CANDIDATES], arrays, options=options)
 
     def _check_shapes(self) -> None:
-        sizes = {CANDIDATES: len(self._candidates)}
+        sizes: dict[str | int, int] = {CANDIDATES: len(self._candidates)}
+        sizes |= {name: len(value) for name, value in self.options.items() if isinstance(value, list)}
         for name, expected in self.shapes.items():
             shape = self.weights[name].shape
-            wanted = tuple(sizes.setdefault(size, found) for size, found in zip(expected, shape, strict=False))
+            wanted = tuple(
+                size if isinstance(size, int) else sizes.setdefault(size, found)
+                for size, found in zip(expected, shape, strict=False)
+            )
             if len(shape) != len(expected) or wanted != shape:
                 raise ValueError(f"{self.kind}: array {name!r} has shape {shape}; it must be {expected} with {sizes}.")
 
@@ -72,7 +78,7 @@ class LengthPriced(ArrayPredictor):
     shapes: ClassVar = {
         "amount_levels": ("amounts", CANDIDATES),
         "amount_slopes": ("amounts", CANDIDATES),
-        "amount_lengths": ("bounds",),
+        "amount_lengths": (3,),
     }
 
     def __init__(self, candidates: Sequence[str], weights: Arrays, *, options: Mapping[str, Any] | None = None) -> None:

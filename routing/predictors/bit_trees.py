@@ -23,7 +23,7 @@ SHAPES = {
     "split_features": ("splits",),
     "split_thresholds": ("splits",),
     "split_masks": ("splits",),  # bits of the leaves that stay when the split fails
-    "leaves": ("trees", "leaves"),
+    "leaves": ("trees", BITS),
 }
 
 
@@ -62,12 +62,13 @@ def _collect(
 class BitTrees:
     """The sum of all trees. Raises ValueError where the arrays do not make trees."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], *, query_features: int) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], *, query_features: int, candidate_features: int) -> None:
         """Features below `query_features` are the query's, the rest the candidate's."""
         count = len(arrays["leaves"])
-        trees, masks = arrays["split_trees"], arrays["split_masks"]
-        if arrays["leaves"].shape[1] != BITS or masks.dtype != np.uint16 or (trees < 0).any() or (trees >= count).any():
-            raise ValueError(f"These arrays are not trees of {BITS} leaves with masks of as many bits.")
+        _check("split_trees", arrays["split_trees"], below=count)
+        _check("split_features", arrays["split_features"], below=query_features + candidate_features)
+        if arrays["split_masks"].dtype != np.uint16:
+            raise ValueError(f"'split_masks' is of {arrays['split_masks'].dtype}; it must be of uint16.")
         self._leaves = arrays["leaves"].ravel()
         self._first_leaf = BITS * np.arange(count)
         self._lowest = _lowest_bits()
@@ -107,6 +108,11 @@ class _Side:
         fails = rows[:, self._features] > self._thresholds
         left: NDArray[np.uint16] = np.bitwise_and.reduceat(np.where(fails, self._masks, ALL), self._starts, axis=1)
         return left
+
+
+def _check(name: str, places: NDArray[Any], *, below: int) -> None:
+    if ((places < 0) | (places >= below)).any():
+        raise ValueError(f"{name!r} goes from {places.min()} to {places.max()}; it must be within 0 to {below - 1}.")
 
 
 def _lowest_bits() -> NDArray[np.uint8]:

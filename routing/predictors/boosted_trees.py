@@ -48,13 +48,14 @@ class BoostedTrees(LengthPriced):
         **SHAPES,
         "centre": ("dimension",),
         "axes": ("dimension", "coordinates"),
-        "traits": ("candidates", "traits"),
+        "traits": ("candidates", 3),
         "means": ("candidates",),
     }
 
     def __init__(self, candidates: Sequence[str], weights: Arrays, *, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(candidates, weights, options=options)
-        self._trees = BitTrees(self.weights, query_features=self.weights["axes"].shape[1] + 1)
+        axes, traits = self.weights["axes"].shape[1], self.weights["traits"].shape[1]
+        self._trees = BitTrees(self.weights, query_features=axes + 1, candidate_features=traits)
 
     def quality(self, inputs: Inputs) -> Matrix:
         queries = query_features(inputs, self.weights["centre"], self.weights["axes"])

@@ -25,7 +25,7 @@ class Elo(LengthPriced):
     """quality = level + slope · rating, the same for every query."""
 
     kind = "elo"
-    shapes: ClassVar = {**LengthPriced.shapes, "ratings": ("candidates",), "line": ("level_and_slope",)}
+    shapes: ClassVar = {**LengthPriced.shapes, "ratings": ("candidates",), "line": (2,)}
 
     def quality(self, inputs: Inputs) -> Matrix:
         level, slope = self.weights["line"]

@@ -3,7 +3,9 @@
 θ_a = A_a⁻¹ b_a, score = θ_a·x + α √(x·A_a⁻¹·x) (Li et al., arXiv:1003.0146, algorithm 1), where x = [1, principal
 coordinates of the embedding]. As it must serve every weighting, each query comes with a cost weight drawn from
 `COST_WEIGHTS`; what is taken off is that times the candidate's mean cost over the mean of all costs, both as seen so
-far. Only quality is regressed; an unseen candidate counts as certain to be right and free, so that each is tried.
+far. Only quality is regressed; a candidate not seen yet counts as free, so that each is tried.
+The frozen estimates shrink to the mean of all that was seen rather than to zero, as forecasts must not be low where
+little is known.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from routing.dataset import MEASURES, Dataset, Progress
 from routing.forecasts import Inputs, Matrix
 from routing.predictors.array_predictor import LengthPriced
 from routing.predictors.costs import Amounts
-from routing.predictors.means import candidate_means, check_learnable
+from routing.predictors.means import check_learnable
 from routing.predictors.principal import principal_axes, project
 
 AXES = 16
@@ -36,11 +38,14 @@ class LinUCBReplay(LengthPriced):
         **LengthPriced.shapes,
         "centre": ("dimension",),
         "axes": ("dimension", "coordinates"),
-        "weights": ("features", "candidates"),
+        "coordinate_weights": ("coordinates", "candidates"),
+        "intercepts": ("candidates",),
     }
 
     def quality(self, inputs: Inputs) -> Matrix:
-        quality: Matrix = features(inputs, self.weights["centre"], self.weights["axes"]) @ self.weights["weights"]
+        own = self.weights
+        x = features(inputs, own["centre"], own["axes"])
+        quality: Matrix = x[:, 1:] @ own["coordinate_weights"] + own["intercepts"]
         return quality
 
 
@@ -55,12 +60,10 @@ def fit(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> L
     check_learnable(data, inputs)
     centre, axes = principal_axes(inputs.embeddings, AXES)
     contexts = features(inputs, centre, axes)
-    weights, is_picked = replay(contexts, data, np.random.default_rng(seed), on_progress)
+    thetas, is_picked = replay(contexts, data, np.random.default_rng(seed), on_progress)
     seen = replace(data, **_only(data, is_picked))
-    never = ~is_picked.any(axis=0)
-    weights[:, never] = 0.0
-    weights[0, never] = candidate_means(seen.quality)[never]
-    return LinUCBReplay.priced(data.candidates, {"centre": centre, "axes": axes, "weights": weights}, Amounts.fit(seen))
+    weights = {"centre": centre, "axes": axes, "coordinate_weights": thetas[1:], "intercepts": thetas[0]}
+    return LinUCBReplay.priced(data.candidates, weights, Amounts.fit(seen))
 
 
 def _only(data: Dataset, cells: NDArray[np.bool_]) -> dict[str, Any]:
@@ -85,14 +88,14 @@ def replay(
             arms.learn(arm, contexts[row], float(data.quality[row, arm]), float(data.cost_usd[row, arm]))
             is_picked[row, arm] = True
     on_progress(len(data), len(data), "replay")
-    return arms.thetas.T.copy(), is_picked
+    return arms.around(float(data.quality[is_picked].mean())).T.copy(), is_picked
 
 
 class _Arms:
     """What LinUCB keeps of each arm."""
 
     def __init__(self, arms: int, size: int) -> None:
-        self.thetas = np.zeros((arms, size))
+        self._thetas = np.zeros((arms, size))
         self._inverses = np.repeat(np.eye(size)[None] / PENALTY, arms, axis=0)
         self._sums = np.zeros((arms, size))
         self._costs, self._counts = np.zeros(arms), np.zeros(arms)
@@ -102,9 +105,8 @@ class _Arms:
         width = np.sqrt(np.maximum((self._inverses @ x) @ x, 0.0))
         mean_cost = self._costs / np.maximum(self._counts, 1)
         unit = self._costs.sum() / max(self._counts.sum(), 1)
-        scores: NDArray[np.float64] = (
-            self.thetas @ x + ALPHA * width - (cost_weight * mean_cost / unit if unit else 0.0)
-        )
+        price = cost_weight * mean_cost / unit if unit else 0.0
+        scores: NDArray[np.float64] = self._thetas @ x + ALPHA * width - price
         return scores
 
     def learn(self, arm: int, x: NDArray[np.float64], quality: float, cost_usd: float) -> None:
@@ -112,7 +114,11 @@ class _Arms:
         reach = self._inverses[arm] @ x
         self._inverses[arm] -= np.outer(reach, reach) / (1.0 + reach @ x)
         self._sums[arm] += quality * x
-        self.thetas[arm] = self._inverses[arm] @ self._sums[arm]
+        self._thetas[arm] = self._inverses[arm] @ self._sums[arm]
         if not np.isnan(cost_usd):
             self._costs[arm] += cost_usd
             self._counts[arm] += 1
+
+    def around(self, mean: float) -> Matrix:
+        """Arms × features: θ as it would be, had `mean` been taken off all rewards and put on the bias in the end."""
+        return self._thetas + mean * PENALTY * self._inverses[:, :, 0]

@@ -35,45 +35,53 @@ class Nearest(ArrayPredictor):
     shapes: ClassVar = {
         "vectors": ("queries", "dimension"),
         "scales": ("queries",),
-        "outcomes": ("measures", "queries", "candidates"),  # quality, then the amounts; -1: unknown
-        "means": ("measures", "candidates"),
+        "quality": ("queries", "candidates"),  # -1: unknown
+        "amounts": ("amounts", "queries", "candidates"),  # -1: unknown
+        "quality_means": ("candidates",),
+        "amount_means": ("amounts", "candidates"),
     }
 
     def predict(self, inputs: Inputs) -> Forecast:
-        neighbours = min(int(self.options["neighbours"]), len(self.weights["vectors"]))
-        values = np.empty((len(self.weights["means"]), len(inputs), len(self.candidates)))
+        own = self.weights
+        quality = np.empty((len(inputs), len(self.candidates)))
+        amounts = np.empty((len(own["amounts"]), *quality.shape))
         for start in range(0, len(inputs), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            similar = similarities(*as_whole_numbers(inputs.embeddings[rows]), *self._stored)
-            places, cosines = nearest(similar, neighbours)
+            similar = similarities(*as_whole_numbers(inputs.embeddings[rows]), own["vectors"], own["scales"])
+            places, cosines = nearest(similar, min(int(self.options["neighbours"]), len(own["vectors"])))
             shares = weights_of(cosines, float(self.options["width"]))
-            for values_of, outcomes, means in zip(values, self.weights["outcomes"], self.weights["means"], strict=True):
-                values_of[rows] = _weighted(shares, outcomes[places], means)
-        quality, *amounts = values
+            quality[rows] = _weighted(shares, own["quality"][places], own["quality_means"])
+            for amount, known, means in zip(amounts, own["amounts"], own["amount_means"], strict=True):
+                amount[rows] = _weighted(shares, known[places], means)
         return Forecast(quality=np.clip(quality, 0, 1), **dict(zip(self.options["amounts"], amounts, strict=True)))
-
-    @property
-    def _stored(self) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-        return self.weights["vectors"], self.weights["scales"]
 
 
 def fit(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> Nearest:
     """Raises InvalidInput where no quality is known. `seed` says which queries count and width are judged on."""
     check_learnable(data, inputs)
     names = known_amounts(data)
-    matrices = [data.quality, *(getattr(data, name) for name in names)]
-    outcomes = np.stack([np.nan_to_num(matrix, nan=UNKNOWN) for matrix in matrices]).astype(np.float32)
     vectors, scales = as_whole_numbers(inputs.embeddings)
-    means = np.stack([candidate_means(matrix) for matrix in matrices])
+    quality, means = _stored(data.quality), candidate_means(data.quality)
     on_progress(0, 1, "count and width of the neighbourhood")
     judged = np.sort(np.random.default_rng(seed).permutation(len(data))[:JUDGED])
-    neighbours, width = pick(vectors, scales, outcomes[0], means[0], judged)
+    neighbours, width = pick(vectors, scales, quality, means, judged)
     on_progress(1, 1, "done")
     return Nearest(
         data.candidates,
-        {"vectors": vectors, "scales": scales, "outcomes": outcomes, "means": means},
+        {
+            "vectors": vectors,
+            "scales": scales,
+            "quality": quality,
+            "amounts": np.stack([_stored(getattr(data, name)) for name in names]),
+            "quality_means": means,
+            "amount_means": np.stack([candidate_means(getattr(data, name)) for name in names]),
+        },
         options={"neighbours": neighbours, "width": width, "amounts": list(names)},
     )
+
+
+def _stored(matrix: Matrix) -> NDArray[np.float32]:
+    return np.nan_to_num(matrix, nan=UNKNOWN).astype(np.float32)
 
 
 def as_whole_numbers(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float64]]:

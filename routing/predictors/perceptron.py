@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from routing.predictors.means import candidate_means, check_learnable
 
 HIDDEN = 64
 EPOCHS = 200  # at most; it stops when the held-out queries no longer get better
+BEGINNING = 0.01  # size of the output weights before learning: near to forecasting the means
+PENALTIES = (3.0, 10.0, 30.0)  # of the squared weights; the held-out queries pick one
 BATCH = 128
 HELD_OUT_SHARE = 0.1
 PATIENCE = 10  # epochs
@@ -48,14 +50,18 @@ def fit(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> P
     means = candidate_means(data.quality)
     dimension = inputs.embeddings.shape[1]
     scale = np.sqrt(dimension)  # entries of a row of length one are small; a network learns best from about one
-    on_progress(0, 1, "network")
     if len(data) < LEAST_QUERIES:
         coefs = [np.zeros((dimension, HIDDEN)), np.zeros((HIDDEN, len(means)))]
         intercepts = [np.zeros(HIDDEN), np.zeros(len(means))]
     else:
         rest = np.where(np.isnan(data.quality), 0.0, data.quality - means)
-        coefs, intercepts = _fit_network(inputs.embeddings * scale, rest, data.candidates, seed=seed)
-    on_progress(1, 1, "done")
+        networks = []
+        for done, penalty in enumerate(PENALTIES):
+            on_progress(done, len(PENALTIES), f"network with penalty {penalty:g}")
+            networks.append(_fit_network(inputs.embeddings * scale, rest, data.candidates, penalty, seed=seed))
+        best = max(networks, key=lambda network: network.best_validation_score_)
+        coefs, intercepts = best.coefs_, best.intercepts_
+    on_progress(len(PENALTIES), len(PENALTIES), "done")
     weights = {
         "hidden_weights": coefs[0] * scale,
         "hidden_intercepts": intercepts[0],
@@ -66,9 +72,9 @@ def fit(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> P
 
 
 def _fit_network(
-    features: NDArray[np.float64], targets: Matrix, candidates: Sequence[str], *, seed: int
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """Weights and intercepts of both layers."""
+    features: NDArray[np.float64], targets: Matrix, candidates: Sequence[str], penalty: float, *, seed: int
+) -> Any:
+    """An MLPRegressor that stopped when the held-out queries, the same for each penalty, were forecast best."""
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -78,8 +84,7 @@ def _fit_network(
     network = MLPRegressor(
         hidden_layer_sizes=(HIDDEN,),
         batch_size=min(BATCH, round((1 - HELD_OUT_SHARE) * len(features))),
-        learning_rate_init=1e-3,
-        alpha=1e-3,
+        alpha=penalty,
         max_iter=1,
         early_stopping=True,
         validation_fraction=HELD_OUT_SHARE,
@@ -87,18 +92,16 @@ def _fit_network(
         warm_start=True,
         random_state=seed,
     )
+    hidden = _normal(f"{seed}", features.shape[1], HIDDEN, scale=np.sqrt(2 / features.shape[1]))
+    outputs = [_normal(f"{seed}:{id}", HIDDEN, 1, scale=BEGINNING / np.sqrt(HIDDEN)) for id in candidates]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # that all epochs were used is no fault
         network.fit(features, wanted)  # makes the layers, which then begin anew
-        network.coefs_[0][:] = _normal(f"{seed}", features.shape[1], HIDDEN, scale=np.sqrt(2 / features.shape[1]))
-        network.coefs_[1][:] = np.hstack(
-            [_normal(f"{seed}:{candidate}", HIDDEN, 1, scale=np.sqrt(1 / HIDDEN)) for candidate in candidates]
-        )
-        network.intercepts_[0][:] = 0.0
-        network.intercepts_[1][:] = 0.0
+        network.coefs_[0][:], network.coefs_[1][:] = hidden, np.hstack(outputs)
+        network.intercepts_[0][:], network.intercepts_[1][:] = 0.0, 0.0
         network.best_validation_score_ = -np.inf
         network.set_params(max_iter=EPOCHS).fit(features, wanted)
-    return network.coefs_, network.intercepts_
+    return network
 
 
 def _normal(name: str, rows: int, columns: int, *, scale: float) -> NDArray[np.float64]:
