@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.evaluation.bootstrap import LEVEL, Interval, interval, resampled_means
+from routing.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, interval, resampled_means
 from routing.forecasts import Matrix
 from storage.errors import InvalidInput
 
@@ -79,7 +79,13 @@ class Refusal:
 
 
 def estimate(
-    log: Log, target: Matrix, model: Matrix | None = None, *, seed: int, clip: float = CLIP
+    log: Log,
+    target: Matrix,
+    model: Matrix | None = None,
+    *,
+    seed: int,
+    clip: float = CLIP,
+    resamples: int = RESAMPLES,
 ) -> OffPolicy | Refusal:
     """`target`: π, decisions × candidates, rows summing to one; `model`: q̂ of the same shape. Of one entry or more."""
     rows = np.arange(len(log.actions))
@@ -92,7 +98,7 @@ def estimate(
     if model is not None:
         terms.append((target * model).sum(axis=1) + weights * (log.rewards - model[rows, log.actions]))
     columns = np.stack(terms, axis=1)
-    resampled = resampled_means(columns, seed=seed)
+    resampled = resampled_means(columns, seed=seed, resamples=resamples)
     value = float(terms[1].mean() / weights.mean())
     return OffPolicy(
         support=support,
