@@ -15,6 +15,7 @@ from storage.audit import COLUMN_NAMES, BadEvent, Verification, verify
 from storage.canonical import Entry
 from storage.chain import GENESIS_HASH, Head, chain_hash, leaf_hash, linked
 from storage.conformance import a_decision, a_payload, a_reward, a_span, an_outcome, opened, written_decision
+from storage.conformance_versions import a_version, some_files
 from storage.records import BudgetAccount, usd, utc_now
 from storage.registry import open_stores
 
@@ -23,7 +24,7 @@ CHANGEABLE_COLUMNS = ("writer", "seq", "kind", *COLUMN_NAMES, "canonical", "leaf
 
 @dataclass(frozen=True)
 class Written:
-    """A log of two writers, closed: eight events of all kinds, then an opening and two more."""
+    """A log of two writers, closed, with events of all kinds."""
 
     path: Path
     kept_payload: str
@@ -50,11 +51,13 @@ async def write_log(path: Path) -> Written:
     second = await open_stores(f"sqlite:///{path}", writer="second")
     last = await written_decision(second)
     await second.journal.write(an_outcome(last))
+    router = await second.policy_versions.register(a_version(), some_files("first"))
+    await second.policy_versions.move(router.id, "active", reason="good")
     await second.close()
     return Written(path, kept_payload=answer.id, erased_payload=question.id)
 
 
-EVENTS = 9  # opening, decision, outcome, reward, forfeiture, erasure; opening, decision, outcome
+EVENTS = 11  # opening, decision, outcome, reward, forfeiture, erasure; opening, decision, outcome, router, its move
 
 
 async def verified_after(written: Written, tmp_path: Path, *statements: str) -> Verification:

@@ -117,3 +117,9 @@ def test_what_has_no_json_form_is_refused_by_name(value: object) -> None:
 def test_a_text_that_is_no_object_is_corrupt(text: str) -> None:
     with pytest.raises(LogCorrupt, match="stored text"):
         reward_from(text)
+
+
+def test_decision_of_before_weights_and_shadows_is_read_without_them() -> None:
+    plain = json.loads(entry_of(DECISION).canonical)
+    del plain["weights"], plain["shadow"]
+    assert decision_from(canonical_json(plain)) == replace(DECISION, weights={}, shadow=None)

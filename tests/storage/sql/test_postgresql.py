@@ -8,6 +8,7 @@ import pytest
 
 from storage.audit import verify
 from storage.conformance import written_decision
+from storage.conformance_versions import registered
 from storage.errors import StorageUnavailable
 from storage.registry import open_stores
 from storage.sql.engine import APPEND_LOCK
@@ -39,11 +40,15 @@ def execute(url: str, statement: str) -> None:
         "TRUNCATE audit_events",
         "DELETE FROM payloads",
         "TRUNCATE spans",
+        "UPDATE artifact_files SET content = ''",
+        "DELETE FROM artifact_files",
+        "TRUNCATE artifact_files",
     ],
 )
 async def test_the_triggers_block_update_delete_and_truncate(url: str, statement: str) -> None:
     stores = await open_stores(url)
     await written_decision(stores)
+    await registered(stores, "first")
     with pytest.raises(psycopg.errors.RaiseException, match="its rows are kept as they were written"):
         execute(url, statement)
     assert (await verify(stores)).is_whole

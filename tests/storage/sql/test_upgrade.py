@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from storage.audit import verify
+from storage.conformance import written_decision
+from storage.conformance_versions import registered, some_files
 from storage.registry import open_stores
 from storage.sql.engine import open_database
 from storage.sql.tables import HEAD_REVISION, metadata
@@ -17,6 +23,7 @@ from storage.sql.upgrade import MIGRATIONS, revision_of, upgrade
 from tests.storage.processes import started
 
 BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+OLD_LOG = Path(__file__).parent / "data" / "revision_0001.sql"  # dumped from a database that the code of then had made
 OPEN = "import asyncio, sys; from storage.registry import open_stores; s = asyncio.run(open_stores(sys.argv[1]))"
 
 
@@ -53,3 +60,40 @@ def test_a_database_in_a_folder_with_a_percent_sign_is_opened(tmp_path: Path) ->
     database = open_database(f"sqlite:///{folder}/antroute.db", is_durable=True, patience_seconds=1)
     upgrade(database)
     database.dispose()
+
+
+async def test_a_database_made_before_routers_were_kept_is_read_verified_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "antroute.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(OLD_LOG.read_text())
+    connection.close()
+    stores = await open_stores(f"sqlite:///{path}", writer="writer_of_now")
+    assert (await verify(stores)).events_checked == 5
+    decision = await stores.decisions.get("decision_of_old")
+    assert (decision.candidate_id, decision.budget_before_usd) == ("candidate_1", Decimal("1.25"))
+    assert (decision.shadow, decision.weights) == (None, {})
+    assert [each.decision for each in await stores.decisions.rewarded(limit=5)] == [decision]
+    [router] = await registered(stores, "first")
+    await stores.policy_versions.move(router.id, "active", reason="the first")
+    assert await stores.policy_versions.artifact(router.id) == some_files("first")
+    verification = await verify(stores)
+    assert (verification.is_whole, verification.events_checked, verification.writers) == (True, 8, 2)
+    await stores.close()
+
+
+@pytest.mark.parametrize("url", BACKENDS, indirect=True)
+async def test_the_second_migration_follows_the_first(url: str) -> None:
+    database = open_database(url, is_durable=True, patience_seconds=1)
+    with database.writing.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, "0001")
+        assert revision_of(connection) == "0001"
+    database.dispose()
+    stores = await open_stores(url)
+    await written_decision(stores)
+    [router] = await registered(stores, "first")
+    assert await stores.policy_versions.artifact(router.id) == some_files("first")
+    assert (await verify(stores)).is_whole
+    await stores.close()
