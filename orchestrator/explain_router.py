@@ -35,7 +35,8 @@ def router_lines(decision: Decision) -> Iterator[str]:
 
 
 def _expected(decision: Decision) -> Iterator[str]:
-    weighed = ", ".join(f"{name} × {weight:g}" for name, weight in decision.weights.items() if weight)
+    names = [name for name, _ in PART_WORDS.values()]
+    weighed = ", ".join(f"{name} × {decision.weights[name]:g}" for name in names if decision.weights.get(name))
     yield f"Router    {decision.policy_version} ({decision.policy_sha256[:12]}), weighing {weighed}"
     yield "Expected  (amounts in units of the best single candidate's mean in training, the reference)"
     for assessment in sorted(decision.assessments, key=lambda a: -a.score):

@@ -99,10 +99,10 @@ class RewardSettings(Section):
 class WeightSettings(Section):
     """What a trained router weighs: quality in points, cost, latency and energy in units of its training reference."""
 
-    quality: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    cost: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    latency: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    energy: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    quality: float = Field(default=1.0, ge=0, le=1e6)
+    cost: float = Field(default=0.0, ge=0, le=1e6)
+    latency: float = Field(default=0.0, ge=0, le=1e6)
+    energy: float = Field(default=0.0, ge=0, le=1e6)
 
     @model_validator(mode="after")
     def _wants_something(self) -> Self:

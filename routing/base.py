@@ -32,7 +32,7 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArmForecasts:
-    """What one trained router expects of the candidates it knows, for one query; all numbers are finite."""
+    """What one trained router expects of the candidates it knows, for one query; no number is a NaN or beyond 1e9."""
 
     version_id: str
     sha256: str  # of its artefact

@@ -16,6 +16,7 @@ from routing.errors import ArtifactRefused
 from routing.features import Featurizer, excerpt
 from routing.forecasts import Forecast, Inputs, Matrix
 
+LARGEST = 1e9  # USD, seconds or joules that a forecast may hold: more is no forecast, and would overflow when weighed
 # What arithmetic of arrays that do not fit raises; a decision goes on without the forecast.
 PREDICTOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
@@ -120,7 +121,7 @@ class ForecastingFeaturizer(Featurizer):
             self._failed(role, len(inputs), f"{router.version_id}: {exc!r}")
             return [None] * len(inputs)
         if missing := sum(row is None for row in rows):
-            self._failed(role, missing, f"{router.version_id}: a forecast held a NaN or an infinity")
+            self._failed(role, missing, f"{router.version_id}: a forecast held a NaN or a number beyond {LARGEST:g}")
         return rows
 
     def _failed(self, role: str, count: int, why: str) -> None:
@@ -140,12 +141,12 @@ class _Router:
         self._arm_to_place = {arm: place for place, arm in enumerate(artifact.predictor.candidates)}
 
     def forecasts(self, inputs: Inputs) -> list[ArmForecasts | None]:
-        """One a query, None where a number is not finite. Raises what the predictor raises."""
-        with np.errstate(all="ignore"):  # what overflows is not finite, and is seen below
+        """One a query, None where a number is a NaN or too large. Raises what the predictor raises."""
+        with np.errstate(all="ignore"):  # what overflows is seen below
             forecast = self._predictor.predict(inputs)
         self._check_shapes(forecast, len(inputs))
-        is_finite = np.logical_and.reduce([np.isfinite(each).all(axis=1) for each in _matrices(forecast)])
-        return [self._row(forecast, place) if is_finite[place] else None for place in range(len(inputs))]
+        is_sound = np.logical_and.reduce([(np.abs(each) <= LARGEST).all(axis=1) for each in _matrices(forecast)])
+        return [self._row(forecast, place) if is_sound[place] else None for place in range(len(inputs))]
 
     def _check_shapes(self, forecast: Forecast, queries: int) -> None:
         wanted = (queries, len(self._arm_to_place))

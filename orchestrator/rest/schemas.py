@@ -40,10 +40,10 @@ class StreamOptions(Body):
 class RoutingWeights(Body):
     """What a trained router weighs; not all zero."""
 
-    quality: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-    cost: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    latency: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    energy: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    quality: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    cost: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    latency: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    energy: Annotated[float, Field(ge=0, le=1e6)] = 0.0
 
 
 class RoutingFields(Body):

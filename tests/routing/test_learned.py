@@ -98,7 +98,8 @@ def test_a_row_with_a_nan_is_left_out_and_the_others_stay() -> None:
     [
         (FixedPredictor([0.1, 0.2, 0.3], [1, 1, 1], error=ValueError("shapes do not fit")), "shapes do not fit"),
         (FixedPredictor([0.1, 0.2], [1, 1]), r"shape \(3, 2\); it must be \(3, 3\)"),
-        (FixedPredictor([0.1, 0.2, 0.3], [1, float("inf"), 1]), "infinity"),
+        (FixedPredictor([0.1, 0.2, 0.3], [1, float("inf"), 1]), "a number beyond"),
+        (FixedPredictor([0.1, 0.2, 0.3], [1, 2e9, 1]), "a number beyond 1e\\+09"),
     ],
 )
 def test_a_router_that_fails_is_told_and_the_other_goes_on(predictor: FixedPredictor, said: str) -> None:
