@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -63,8 +64,9 @@ def evaluate(
     return replace(report, text_only=views[0], with_labels=views[1] if len(views) > 1 else None, failures=failures)
 
 
+@cache
 def code_sha256() -> str:
-    """Of all Python sources of the folder `routing`, by path: which code judged."""
+    """Of all Python sources of the folder `routing`, by path: which code judged. Read once."""
     root = Path(__file__).parents[1]
     whole = sha256()
     for path in sorted(root.rglob("*.py")):
