@@ -14,10 +14,12 @@ from routing.forecasts import Arrays, Inputs, Matrix
 from routing.predictors.array_predictor import LengthPriced
 from routing.predictors.bit_trees import SHAPES, BitTrees, flatten
 from routing.predictors.costs import Amounts, log_lengths
+from routing.predictors.factors import candidate_factors
 from routing.predictors.means import candidate_means, check_learnable
 from routing.predictors.principal import principal_axes, project
 
 AXES = 32
+FACTORS = 4  # of each candidate: how it differs from the others, in what it gets right
 TREES = 200  # at most; as many as the held-out queries want
 USUAL_TREES = 30  # where too few queries are there to hold some out
 LEAST_QUERIES = 50
@@ -40,7 +42,7 @@ PARAMETERS: dict[str, object] = {
 
 
 class BoostedTrees(LengthPriced):
-    """quality = mean_c + trees(principal coordinates and length of the query; mean quality and prices of c)."""
+    """quality = mean_c + trees(principal coordinates and length of the query; mean quality, prices, factors of c)."""
 
     kind = "gbt"
     shapes: ClassVar = {
@@ -48,7 +50,7 @@ class BoostedTrees(LengthPriced):
         **SHAPES,
         "centre": ("dimension",),
         "axes": ("dimension", "coordinates"),
-        "traits": ("candidates", 3),
+        "traits": ("candidates", 3 + FACTORS),
         "means": ("candidates",),
     }
 
@@ -68,11 +70,13 @@ def query_features(inputs: Inputs, centre: NDArray[np.float64], axes: NDArray[np
     return np.column_stack([project(inputs.embeddings, centre, axes), log_lengths(inputs.texts)])
 
 
-def candidate_traits(cards: Sequence[CandidateCard], means: NDArray[np.float64]) -> Matrix:
-    """Candidates × (mean quality, logarithms of both prices)."""
+def candidate_traits(cards: Sequence[CandidateCard], means: NDArray[np.float64], factors: Matrix) -> Matrix:
+    """Candidates × (mean quality, logarithms of both prices, factors); `factors` is rank × candidates."""
     prices = [[card.price_input_usd_per_mtok, card.price_output_usd_per_mtok] for card in cards]
     logs = [[UNKNOWN_PRICE if price is None else float(np.log1p(price)) for price in pair] for pair in prices]
-    return np.column_stack([means, np.array(logs)])
+    few = np.zeros((FACTORS, len(cards)))
+    few[: len(factors)] = factors[:FACTORS]
+    return np.column_stack([means, np.array(logs), few.T])
 
 
 def fit(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> BoostedTrees:
@@ -80,7 +84,7 @@ def fit(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> B
     check_learnable(data, inputs)
     means = candidate_means(data.quality)
     centre, axes = principal_axes(inputs.embeddings, AXES)
-    traits = candidate_traits(data.cards, means)
+    traits = candidate_traits(data.cards, means, candidate_factors(data.quality - means))
     cells = _Cells(query_features(inputs, centre, axes), traits, data.quality - means)
     on_progress(0, 2, "number of trees")
     count = _tree_count(cells, seed=seed)
@@ -96,12 +100,12 @@ class _Cells:
 
     def __init__(self, queries: Matrix, traits: Matrix, rest: Matrix) -> None:
         """`rest`: quality less the candidate's mean."""
-        self._queries, self._traits, self._rest = queries, traits, rest
+        self._queries, self._traits, self.rest = queries, traits, rest
 
     def table(self, rows: NDArray[np.int64]) -> tuple[Matrix, NDArray[np.float64]]:
-        places, columns = np.nonzero(~np.isnan(self._rest[rows]))
+        places, columns = np.nonzero(~np.isnan(self.rest[rows]))
         places = rows[places]
-        return np.hstack([self._queries[places], self._traits[columns]]), self._rest[places, columns]
+        return np.hstack([self._queries[places], self._traits[columns]]), self.rest[places, columns]
 
     def boost(self, rows: NDArray[np.int64], trees: int, held_out: NDArray[np.int64] | None = None) -> Any:
         """A LightGBM booster; with `held_out` it stops when these no longer get better."""
@@ -117,7 +121,7 @@ class _Cells:
 
 
 def _tree_count(cells: _Cells, *, seed: int) -> int:
-    queries = np.flatnonzero(~np.isnan(cells._rest).all(axis=1))
+    queries = np.flatnonzero(~np.isnan(cells.rest).all(axis=1))
     if len(queries) < LEAST_QUERIES:
         return USUAL_TREES
     shuffled = np.random.default_rng(seed).permutation(queries)
