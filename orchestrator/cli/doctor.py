@@ -142,7 +142,7 @@ async def _store(settings: Settings, encoder_name: str) -> list[Finding]:
     try:
         stores = await open_stores(settings.store_url)
         try:
-            routers = await _routers(settings, stores, encoder_name)
+            routers = await router_findings(settings, stores, encoder_name)
         finally:
             await stores.close()
     except ServiceError as error:
@@ -150,7 +150,7 @@ async def _store(settings: Settings, encoder_name: str) -> list[Finding]:
     return [Finding(subject="store", status="ok", found=settings.store_url.rpartition("@")[2]), *routers]
 
 
-async def _routers(settings: Settings, stores: Stores, encoder_name: str) -> list[Finding]:
+async def router_findings(settings: Settings, stores: Stores, encoder_name: str) -> list[Finding]:
     """Which trained routers serve, since when, and what they lack."""
     from orchestrator.router_watch import LoadedRouters, RouterWatch
     from orchestrator.trained_routers import serving_text, unknown_text
