@@ -50,34 +50,19 @@ class RouterWatch:
         on_change: Callable[[LoadedRouters], None],
         seconds: float = WATCH_SECONDS,
     ) -> None:
+        self.encoder_name = encoder_name
         self._stores = stores
-        self._encoder_name = encoder_name
         self._on_change = on_change
         self._seconds = seconds
         self._seen: ServingVersions | None = None
         self._loaded: dict[str, LoadedRouter] = {}
         self._task: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()  # of two looks at once, the one that saw more must not be told of first
 
     async def check(self) -> None:
         """One look. Raises StorageUnavailable; the next look then does what this one could not."""
-        serving = await self._stores.policy_versions.serving()
-        if serving == self._seen:
-            return
-        notices: list[str] = []
-        active = await self._router("active", serving.active_id, notices)
-        shadow = await self._router("shadow", serving.shadow_id, notices)
-        since = None if active is None else (await self._stores.policy_versions.get(active.version_id)).changed_at
-        self._loaded = {each.version_id: each for each in (active, shadow) if each is not None}
-        self._seen = serving
-        self._on_change(
-            LoadedRouters(
-                active=active,
-                shadow=shadow,
-                active_since=since,
-                notices=tuple(notices),
-                is_refused=serving.active_id is not None and active is None,
-            )
-        )
+        async with self._looking:
+            await self._check()
 
     def start(self) -> None:
         """Looks again and again from now on."""
@@ -98,6 +83,26 @@ class RouterWatch:
             except ServiceError as error:  # whatever it is, the next look must come
                 log.warning("Router versions could not be looked up: %s", error)
 
+    async def _check(self) -> None:
+        serving = await self._stores.policy_versions.serving()
+        if serving == self._seen:
+            return
+        notices: list[str] = []
+        active = await self._router("active", serving.active_id, notices)
+        shadow = await self._router("shadow", serving.shadow_id, notices)
+        since = None if active is None else (await self._stores.policy_versions.get(active.version_id)).changed_at
+        self._loaded = {each.version_id: each for each in (active, shadow) if each is not None}
+        self._seen = serving
+        self._on_change(
+            LoadedRouters(
+                active=active,
+                shadow=shadow,
+                active_since=since,
+                notices=tuple(notices),
+                is_refused=serving.active_id is not None and active is None,
+            )
+        )
+
     async def _router(self, role: str, version_id: str | None, notices: list[str]) -> LoadedRouter | None:
         if version_id is None:
             return None
@@ -105,7 +110,7 @@ class RouterWatch:
             return self._loaded[version_id]
         try:
             files = await self._stores.policy_versions.artifact(version_id)
-            artifact = await asyncio.to_thread(loads, files, encoder=self._encoder_name, where=version_id)
+            artifact = await asyncio.to_thread(loads, files, encoder=self.encoder_name, where=version_id)
         except (ArtifactRefused, LogCorrupt) as error:
             log.warning("The %s router %s cannot serve: %s", role, version_id, error)
             notices.append(f"the {role} router {version_id} cannot serve: {error}")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from orchestrator.rest.schemas import Body
-from orchestrator.routers import Routers
+from orchestrator.routers import RouterChange, Routers
 from orchestrator.service import Service
 from orchestrator.views import plain, record_view
 
@@ -29,7 +29,15 @@ class PromoteRequest(MoveRequest):
 
 def routers_of(request: Request) -> Routers:
     service: Service = request.app.state.service
-    return Routers(service.stores, candidates=tuple(service.nodes.candidates))
+    encoder_name = service.trained.watch.encoder_name
+    return Routers(service.stores, candidates=tuple(service.nodes.candidates), encoder_name=encoder_name)
+
+
+async def changed(request: Request, change: RouterChange) -> dict[str, Any]:
+    """The change, in force in this process; others see it at their watch's next look."""
+    service: Service = request.app.state.service
+    await service.trained.watch.check()
+    return record_view(change)
 
 
 @router.get("")
@@ -41,7 +49,7 @@ async def list_routers(request: Request) -> dict[str, Any]:
 @router.post("/rollback")
 async def rollback(body: MoveRequest, request: Request) -> dict[str, Any]:
     """Brings back the version that was active before."""
-    return record_view(await routers_of(request).rollback(reason=body.reason))
+    return await changed(request, await routers_of(request).rollback(reason=body.reason))
 
 
 @router.get("/{router_id}")
@@ -53,16 +61,16 @@ async def get_router(router_id: str, request: Request) -> dict[str, Any]:
 @router.post("/{router_id}/promote")
 async def promote(router_id: str, body: PromoteRequest, request: Request) -> dict[str, Any]:
     """Makes it the active one, if it passed its gate."""
-    return record_view(await routers_of(request).promote(router_id, force=body.force, reason=body.reason))
+    return await changed(request, await routers_of(request).promote(router_id, force=body.force, reason=body.reason))
 
 
 @router.post("/{router_id}/shadow")
 async def shadow(router_id: str, body: MoveRequest, request: Request) -> dict[str, Any]:
     """Lets it run beside the active one, unheeded."""
-    return record_view(await routers_of(request).shadow(router_id, reason=body.reason))
+    return await changed(request, await routers_of(request).shadow(router_id, reason=body.reason))
 
 
 @router.post("/{router_id}/retire")
 async def retire(router_id: str, body: MoveRequest, request: Request) -> dict[str, Any]:
     """Takes it out of service."""
-    return record_view(await routers_of(request).retire(router_id, reason=body.reason))
+    return await changed(request, await routers_of(request).retire(router_id, reason=body.reason))
