@@ -13,7 +13,9 @@ CHAT = "/v1/chat/completions"
 ROUTES = [
     ("POST", CHAT), ("GET", "/v1/models"), ("POST", "/v1/route"), ("GET", "/v1/decisions"), ("GET", "/v1/decisions/x"),
     ("POST", "/v1/decisions/x/outcomes"), ("GET", "/v1/traces/x"), ("POST", "/v1/audit/verify"), ("GET", "/metrics"),
-    ("GET", "/openapi.json"), ("GET", "/v1/nothing"), ("GET", "/"),
+    ("GET", "/openapi.json"), ("GET", "/v1/nothing"), ("GET", "/"), ("GET", "/v1/routers"), ("GET", "/v1/routers/x"),
+    ("POST", "/v1/routers/x/promote"), ("POST", "/v1/routers/x/shadow"), ("POST", "/v1/routers/x/retire"),
+    ("POST", "/v1/routers/rollback"),
 ]  # fmt: skip
 
 
@@ -22,6 +24,7 @@ async def test_routes_listed_here_are_all_there_are(make_http: MakeHttp) -> None
     listed = {path.replace("/x", "/{id}") for _, path in ROUTES}
     known = {"/v1/decisions/{decision_id}": "/v1/decisions/{id}", "/v1/traces/{run_id}": "/v1/traces/{id}"}
     known["/v1/decisions/{decision_id}/outcomes"] = "/v1/decisions/{id}/outcomes"
+    known |= {path: path.replace("{router_id}", "{id}") for path in paths if "{router_id}" in path}
     assert {known.get(path, path) for path in paths} - {"/healthz", "/readyz"} <= listed
 
 
