@@ -29,7 +29,9 @@ def _saving(report: Report, view: View, lead: str) -> str:
     found, best = view.standings[lead].thrift, view.standings[BEST_SINGLE].scores
     named = f"{report.reference.candidate!r}, the best single candidate (quality {best.quality:.3f})"
     if found is None:
-        return f"{lead} reaches the quality of {named}, at no weight of cost."
+        return (
+            f"At no weight of cost does {lead} hold the quality of {named}, within {100 * QUALITY_TOLERANCE:g} points."
+        )
     if found.point.cost_share is None or found.cost_share is None:
         return f"{lead} holds the quality of {named}; the data holds no costs to compare."
     share, sure = found.point.cost_share, found.cost_share

@@ -27,7 +27,8 @@ STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, GREY, PALE = "#222222", "#777777", "#DDDDDD"
 DOTS_PER_INCH = 130
-MOST_CANDIDATES = 8  # told apart in the shares; the rest is one colour
+HATCHES = ("", "///")  # of bars, once the colours are used up
+MOST_CANDIDATES = len(COLOURS) * len(HATCHES)  # told apart in the shares; the rest is one colour
 MOST_TASKS = 30
 FINE_RATIO = 1e4  # ratio of the axis' ends up to which it tells 1, 2 and 5 of each decade
 TASK_MARK_SIZES = {BEST_SINGLE: 15.0, TABLE: 10.0, ORACLE: 9.0}  # points; hollow, so that equal ones stay visible
@@ -115,17 +116,27 @@ def _calibration(view: View) -> Figure | None:
 def _shares(view: View, chosen: str) -> Figure:
     names = list(dict.fromkeys([chosen, TABLE]))
     rows = {name: view.standings[name].scores.shares for name in names}
-    totals = {id: sum(row[id] for name in names for row in rows[name]) for id in rows[chosen][0]}
-    told = [id for id in sorted(totals, key=lambda id: -totals[id])[:MOST_CANDIDATES] if totals[id] > 0]
+    peaks = {id: max(row[id] for name in names for row in rows[name]) for id in rows[chosen][0]}
+    told = [id for id in sorted(peaks, key=lambda id: -peaks[id])[:MOST_CANDIDATES] if peaks[id] > 0]
+    looks = [(colour, hatch) for hatch in HATCHES for colour in COLOURS]
     figure, panels = _canvas(12.0, 5.2, panels=len(names))
     for axes, name in zip(panels, names, strict=True):
         places, floor = np.arange(len(rows[name])), np.zeros(len(rows[name]))
-        for id, colour in zip(told, [*COLOURS, INK], strict=False):
+        for id, (colour, hatch) in zip(told, looks, strict=False):
             heights = np.array([row[id] for row in rows[name]])
-            axes.bar(places, heights, bottom=floor, color=colour, width=0.8, label=label(id))
+            axes.bar(
+                places,
+                heights,
+                bottom=floor,
+                color=colour,
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0,
+                label=label(id),
+            )
             floor = floor + heights
-        if len(told) < sum(total > 0 for total in totals.values()):
-            axes.bar(places, 1 - floor, bottom=floor, color=PALE, width=0.8, label="all others")
+        if len(told) < sum(peak > 0 for peak in peaks.values()):
+            axes.bar(places, 1 - floor, bottom=floor, color=PALE, label="all others")
         axes.set_xticks(places, [f"{point.weight:g}" for point in view.standings[name].scores.points])
         axes.set_xlabel("Weight of cost, λ")
         axes.set_title(label(name))
@@ -150,6 +161,7 @@ def _tasks(view: View, chosen: str) -> Figure | None:
         look = replace(looks[name], style="none", size=TASK_MARK_SIZES.get(name, 6.0), is_hollow=name != chosen)
         _draw(axes, [scores[task].quality for task in told], places.tolist(), name, look)
     axes.set_yticks(places, [f"{label(task or 'no label')} ({tasks[task].queries})" for task in told])
+    axes.set_ylim(-0.7, len(told) - 0.3)
     axes.set_xlabel("Mean quality (0 to 1), weight of cost 0; in brackets the number of queries")
     left_out = len(tasks) - len(told)
     axes.set_title("Quality by task" + (f" (the {len(told)} largest of {len(tasks)})" if left_out else ""))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -219,3 +221,12 @@ def test_log_whose_queries_have_several_decisions_is_refused() -> None:
     log = replace(dev, propensity=np.full(dev.quality.shape, 0.5))
     with pytest.raises(InvalidInput, match="exactly one decision"):
         evaluate({}, train, log, inputs, seed=0)
+
+
+def test_judging_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, routing.evaluation.evaluate, routing.evaluation.report; "
+        "print([name for name in ('jinja2', 'lightgbm', 'matplotlib', 'scipy', 'sklearn', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
