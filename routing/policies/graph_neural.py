@@ -55,9 +55,15 @@ class GraphNeural(Policy):
         forecast = context.forecasts.get(ACTIVE)
         if forecast is None:
             return self._table.probabilities(arms, context)
-        totals = [sum(score.values()) for score in self.scores(arms, context)]
-        places = [forecast.arm_to_place.get(arm) for arm in arms]
-        costs = [np.inf if place is None else float(forecast.cost_usd[place]) for place in places]
+        weights = context.weights or self.weights
+        total = sum((vector for _, vector in _terms(forecast, weights)), start=np.zeros(len(forecast.quality)))
+        totals, costs = np.empty(len(arms)), np.full(len(arms), np.inf)
+        for index, arm in enumerate(arms):
+            place = forecast.arm_to_place.get(arm)
+            if place is None:
+                totals[index] = weights.quality * self._table.expected_reward(arm, context)
+            else:
+                totals[index], costs[index] = total[place], forecast.cost_usd[place]
         return with_floor(_share_of_cheapest_best(totals, costs), self.exploration)
 
     def update(self, arm: str, context: Context, reward: float) -> None:
@@ -83,12 +89,11 @@ def _terms(forecast: ArmForecasts, weights: Weights) -> Iterator[tuple[str, Vect
             yield name, -weight * amounts / unit
 
 
-def _share_of_cheapest_best(totals: Sequence[float], costs: Sequence[float]) -> Vector:
+def _share_of_cheapest_best(totals: Vector, costs: Vector) -> Vector:
     """All probability to the highest total, among ties to the lowest cost, evenly among those that are still alike."""
-    values, prices = np.asarray(totals, dtype=np.float64), np.asarray(costs, dtype=np.float64)
-    if len(values) == 0:
-        return values
-    is_best = values >= values.max() - TIE_TOLERANCE
-    is_taken = is_best & (prices <= prices[is_best].min())
+    if len(totals) == 0:
+        return totals
+    is_best = totals >= totals.max() - TIE_TOLERANCE
+    is_taken = is_best & (costs <= costs[is_best].min())
     shares: Vector = is_taken / is_taken.sum()
     return shares
