@@ -224,9 +224,8 @@ def test_log_whose_queries_have_several_decisions_is_refused() -> None:
 
 
 def test_judging_loads_no_heavy_library() -> None:
-    code = (
-        "import sys, routing.evaluation.evaluate, routing.evaluation.report; "
-        "print([name for name in ('jinja2', 'lightgbm', 'matplotlib', 'scipy', 'sklearn', 'torch') if name in sys.modules])"
-    )
+    heavy = ["jinja2", "lightgbm", "matplotlib", "scipy", "sklearn", "torch"]
+    imports = "import sys, routing.evaluation.evaluate, routing.evaluation.report"
+    code = f"{imports}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
