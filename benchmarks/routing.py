@@ -1,0 +1,21 @@
+"""All sets × routers × weights × seeds in one command, peers in the same run: `python benchmarks/routing.py --help`.
+
+The work is in `benchmarks/routing_runs.py`. This file bears the name of a package, and a script's folder comes first
+on Python's path: so it takes the folder off, and hands the name over to scripts beside it that ask for the package.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+
+if __name__ in ("__main__", "routing"):
+    sys.path[:] = [str(FOLDER.parent), *(entry for entry in sys.path if Path(entry or ".").resolve() != FOLDER)]
+if __name__ == "routing":
+    del sys.modules[__name__]
+    import_module(__name__)
+if __name__ == "__main__":
+    sys.exit(import_module("benchmarks.routing_runs").main())
