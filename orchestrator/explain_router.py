@@ -48,10 +48,9 @@ def _expectation(assessment: Assessment, weights: Mapping[str, float]) -> str:
     if UNKNOWN_ARM in assessment.contributions:
         return "not known to the router; its worth is taken from the per-task table"
     told = []
-    for part, value in assessment.contributions.items():
-        name, words = PART_WORDS[part]
-        if weights.get(name):
-            told.append(words.format(abs(value) / weights[name]))
+    for part, (name, words) in PART_WORDS.items():
+        if part in assessment.contributions and weights.get(name):
+            told.append(words.format(abs(assessment.contributions[part]) / weights[name]))
     return ", ".join(told)
 
 

@@ -58,7 +58,7 @@ class TrainedRouters:
 
 def serving_text(role: str, version_id: str, kind: str, *, since: datetime | None = None) -> str:
     """Which version serves in which role; times are told in the local zone."""
-    told = "" if since is None else f" since {since.astimezone():%Y-%m-%d %H:%M}"
+    told = "" if since is None else f", since {since.astimezone():%Y-%m-%d %H:%M}"
     return f"the {role} router is {version_id}, of kind {kind!r}{told}"
 
 

@@ -43,7 +43,7 @@ async def test_active_router_is_named_with_its_time_and_whom_it_does_not_know(
     await stores.close()
     assert (finding.subject, finding.status) == ("router", status)
     assert finding.found == (
-        f"the active router is router_a, of kind 'ridge' since {version.changed_at.astimezone():%Y-%m-%d %H:%M}"
+        f"the active router is router_a, of kind 'ridge', since {version.changed_at.astimezone():%Y-%m-%d %H:%M}"
     )
     assert fix in finding.fix
     assert bool(fix) == bool(finding.fix)

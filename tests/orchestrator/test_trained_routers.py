@@ -9,12 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from orchestrator.client import Client
 from orchestrator.explain import explain
 from orchestrator.reading import Attempt
+from orchestrator.rest.app import make_app
 from orchestrator.service import Service
 from routing.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_files
 from routing.encoders.hashing import HashingEncoder
@@ -103,7 +106,7 @@ async def test_the_active_router_decides_and_the_stored_decision_names_it(
     for assessment in decision.assessments:
         assert set(assessment.contributions) == {"expected_quality", "expected_cost"}
     (notice,) = service.notices
-    assert f"the active router is router_a, of kind 'ridge' since {version.changed_at.astimezone():%Y-%m-%d}" in notice
+    assert f"the active router is router_a, of kind 'ridge', since {version.changed_at.astimezone():%Y-%m-%d}" in notice
     told = words(decision)
     assert "Router    router_a" in told
     assert "weighing quality × 1, cost × 0.3" in told
@@ -254,6 +257,20 @@ async def test_a_caller_s_own_weights_are_used_and_stored(
     answer = (await http.post("/v1/chat/completions", json=chat(antroute={"weights": {"cost": 2}}))).json()
     decision = (await service.attempt(answer["antroute"]["decision_id"])).decision
     assert decision.weights == {"quality": 1.0, "cost": 2.0, "latency": 0.0, "energy": 0.0}
+
+
+async def test_the_remote_client_sends_the_weights(make_service: MakeService, stores: Stores, tmp_path: Path) -> None:
+    await registered(stores, router_files(tmp_path), "active", id="router_a")
+    service = await make_service(policy="auto", stores=stores)
+    transport = httpx.ASGITransport(app=make_app(service))
+    async with Client("http://localhost", transport=transport) as antroute:
+        run = await antroute.run(QUESTION, weights=Weights(quality=0.5, latency=0.25))
+        preview = await antroute.route(QUESTION, weights={"cost": 3.0})
+        with pytest.raises(InvalidInput, match="All weights are 0"):
+            await antroute.route(QUESTION, weights={"quality": 0.0})
+    stored = (await service.attempt(run.decision_id)).decision
+    assert stored.weights == {"quality": 0.5, "cost": 0.0, "latency": 0.25, "energy": 0.0}
+    assert preview["weights"]["cost"] == 3.0
 
 
 @pytest.mark.parametrize(
