@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
@@ -21,6 +21,7 @@ from routing.evaluation.standings import standings
 from routing.forecasts import Forecast, Inputs, Predictor
 from storage.errors import InvalidInput
 
+MOST_TOLD = 5  # candidates in an error's words
 FORECAST_SLACK = 1e-6  # how far outside [0, 1] rounding may carry a forecast of quality
 
 
@@ -74,6 +75,22 @@ def code_sha256() -> str:
     return whole.hexdigest()
 
 
+def check_candidates(name: str, router: Predictor, candidates: Sequence[str]) -> None:
+    """Raises ArtifactRefused where the router knows others than these."""
+    if router.candidates != tuple(candidates):
+        lacking, strange = set(candidates) - set(router.candidates), set(router.candidates) - set(candidates)
+        raise ArtifactRefused(
+            f"Router {name!r} knows other candidates than the data: it lacks {_some(lacking)}"
+            f" and knows {_some(strange)} besides.",
+            hint="Adapt it to new candidates (`antroute routers adapt`), or train it on this data.",
+        )
+
+
+def _some(names: set[str]) -> str:
+    told = ", ".join(map(repr, sorted(names)[:MOST_TOLD])) or "none"
+    return f"{told} and {len(names) - MOST_TOLD} more" if len(names) > MOST_TOLD else told
+
+
 def _tested(routers: Mapping[str, Predictor], train: Dataset, dev: Dataset) -> dict[str, Predictor]:
     """Without those that are references themselves."""
     if train.candidates != dev.candidates:
@@ -81,16 +98,7 @@ def _tested(routers: Mapping[str, Predictor], train: Dataset, dev: Dataset) -> d
     for name, router in routers.items():
         if name in REFERENCES and router.kind != name:
             raise InvalidInput(f"{name!r} is a reference's name; call the router otherwise.", field="router")
-        if router.candidates != dev.candidates:
-            lacking, strange = (
-                set(dev.candidates) - set(router.candidates),
-                set(router.candidates) - set(dev.candidates),
-            )
-            raise ArtifactRefused(
-                f"Router {name!r} knows other candidates than the data: it lacks {sorted(lacking)}"
-                f" and knows {sorted(strange)} besides.",
-                hint="Adapt it to new candidates (`antroute routers adapt`), or train it on this data.",
-            )
+        check_candidates(name, router, dev.candidates)
     return {name: router for name, router in routers.items() if name not in REFERENCES}
 
 

@@ -15,13 +15,14 @@ PREDICTORS = {
     "cheapest": "routing.predictors.cheapest:Cheapest",
     "elo": "routing.predictors.elo:Elo",
     "gbt": "routing.predictors.boosted_trees:BoostedTrees",
-    "graph": "routing.predictors.graph:Graph",
+    "graph": "routing.predictors.corrected:Graph",
     "knn": "routing.predictors.nearest:Nearest",
     "linucb": "routing.predictors.linucb_replay:LinUCBReplay",
     "mf": "routing.predictors.factors:Factors",
     "mlp": "routing.predictors.perceptron:Perceptron",
     "ridge": "routing.predictors.ridge:RidgeRegression",
-    "stack": "routing.predictors.stack:Stack",
+    "kernel": "routing.predictors.corrected:Kernel",
+    "stack": "routing.predictors.corrected:Stack",
     "table": "routing.predictors.task_table:TaskTable",
 }
 

@@ -17,6 +17,7 @@ TRAINERS = {
     "gbt": "routing.predictors.boosted_trees:fit",
     "graph": "routing.training.graph:fit",
     "knn": "routing.predictors.nearest:fit",
+    "kernel": "routing.predictors.kernel:fit",
     "linucb": "routing.predictors.linucb_replay:fit",
     "mf": "routing.predictors.factors:fit",
     "mlp": "routing.predictors.perceptron:fit",

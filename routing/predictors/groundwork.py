@@ -1,0 +1,118 @@
+"""What every learned correction stands on: which task a query is like, and what is expected of candidates on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.forecasts import Arrays, Inputs, Matrix
+from routing.predictors.kernels import Landmarks
+from routing.predictors.query_features import QueryFeatures
+from routing.predictors.task_posterior import TaskPosterior
+from routing.predictors.text_signals import SIGNAL_COUNT
+
+SIGNAL_LANDMARKS = 300
+SIGNAL_WIDTH = 0.3
+SIGNAL_KERNEL_WEIGHT = 6.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ground:
+    """Some queries as corrections see them."""
+
+    features: Matrix  # queries × features
+    tasks: Matrix  # queries × tasks: the posterior, or one and zeros where the caller named a known task
+    is_told: NDArray[np.bool_]  # whether the caller named a known task
+    quality: Matrix  # queries × candidates: expected of the task mixture
+    cost_usd: Matrix
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, rows: NDArray[np.int64]) -> Ground:
+        return replace(self, **{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+class Groundwork:
+    """`tasks`: names, or nothing where training knew none: then the hidden tasks are clusters and nobody can name them.
+
+    `tables`: `quality` and `cost_usd`, tasks × candidates; `latency_seconds` and `energy_joules` where data held them.
+    """
+
+    def __init__(
+        self,
+        features: QueryFeatures,
+        signal_kernel: Landmarks,
+        posterior: TaskPosterior,
+        *,
+        tasks: Sequence[str],
+        tables: Mapping[str, Matrix],
+    ) -> None:
+        self.features, self.signal_kernel, self.posterior = features, signal_kernel, posterior
+        self.tasks = tuple(tasks)
+        self.tables = dict(tables)
+        self._task_to_place = {task: place for place, task in enumerate(self.tasks)}
+
+    def ground(self, inputs: Inputs) -> Ground:
+        """Of any queries, those of training included: nothing is left out here."""
+        features = self.features(inputs)
+        mixture = self.posterior(self.with_kernel(features))
+        is_told = np.array([task in self._task_to_place for task in inputs.tasks], dtype=bool)
+        for row in np.flatnonzero(is_told):
+            mixture[row] = 0.0
+            mixture[row, self._task_to_place[inputs.tasks[row] or ""]] = 1.0
+        return Ground(
+            features=features,
+            tasks=mixture,
+            is_told=is_told,
+            quality=mixture @ self.tables["quality"],
+            cost_usd=mixture @ self.tables["cost_usd"],
+        )
+
+    def with_kernel(self, features: Matrix) -> Matrix:
+        """What the posterior reads: features, and the signals' similarity to landmarks."""
+        return with_kernel(features, self.signal_kernel)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            **prefixed("features.", self.features.arrays()),
+            **prefixed("kernel.", self.signal_kernel.arrays()),
+            **prefixed("posterior.", self.posterior.arrays()),
+            **prefixed("table.", self.tables),
+        }
+
+    def settings(self) -> dict[str, object]:
+        return {"tasks": list(self.tasks)}
+
+    @classmethod
+    def restore(cls, arrays: Arrays, settings: Mapping[str, Any]) -> Self:
+        """Undo of `arrays` and `settings`. Raises KeyError, ValueError."""
+        tables = {name: array.astype(np.float64) for name, array in part(arrays, "table.").items()}
+        if len({table.shape for table in tables.values()}) != 1:
+            raise ValueError("The tables of quality and amounts differ in shape.")
+        return cls(
+            QueryFeatures.restore(part(arrays, "features.")),
+            Landmarks.restore("gauss", SIGNAL_WIDTH, part(arrays, "kernel.")),
+            TaskPosterior.restore(part(arrays, "posterior.")),
+            tasks=settings["tasks"],
+            tables=tables,
+        )
+
+
+def with_kernel(features: Matrix, signal_kernel: Landmarks) -> Matrix:
+    signals = features[:, -SIGNAL_COUNT:] / np.sqrt(SIGNAL_COUNT)
+    return np.concatenate([features, signal_kernel(signals) * SIGNAL_KERNEL_WEIGHT], axis=1)
+
+
+def part(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin so, without that beginning."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def prefixed(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Undo of `part`."""
+    return {prefix + name: array for name, array in arrays.items()}

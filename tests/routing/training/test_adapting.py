@@ -1,0 +1,134 @@
+"""New candidates learned from a few outcomes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from routing.artifacts import Artifact, load, save
+from routing.dataset import MEASURES, Dataset
+from routing.encoders.hashing import HashingEncoder
+from routing.forecasts import Inputs
+from routing.predictors.adapted import Adapted
+from routing.training.adapting import Probes, adapt, read_probes
+from routing.training.files import write_dataset
+from routing.training.fitting import train
+from storage.errors import InvalidInput
+from tests.routing.small_data import small_dataset, small_inputs
+
+ENCODER = HashingEncoder(dimension=128)
+WHOLE = small_dataset(queries=400, candidates=8)
+INPUTS = small_inputs(WHOLE)
+NEWCOMERS = WHOLE.candidates[2:4]
+KNOWN = tuple(id for id in WHOLE.candidates if id not in NEWCOMERS)
+
+
+def trained_without_newcomers(name: str = "table") -> Artifact:
+    trained = train(name, WHOLE.of_candidates(KNOWN), INPUTS, ENCODER)
+    return Artifact(
+        predictor=trained.predictor, manifest=trained.manifest, sha256="0" * 64, memory=trained.memory
+    )
+
+
+def probes_of(data: Dataset, newcomers: tuple[str, ...], places: np.ndarray) -> tuple[Probes, Inputs]:
+    told = data.of_candidates(newcomers).rows(places)
+    probes = Probes(
+        cards=told.cards, texts=told.texts, tasks=told.tasks, measures={name: getattr(told, name) for name in MEASURES}
+    )
+    return probes, INPUTS.take(places)
+
+
+def some(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).choice(WHOLE.places_of("train"), count, replace=False)
+
+
+def error_of(quality: np.ndarray, data: Dataset) -> float:
+    return float(np.abs(np.nanmean(quality, axis=0) - np.nanmean(data.quality, axis=0)).mean())
+
+
+def test_newcomers_forecasts_come_near_their_outcomes() -> None:
+    artifact = trained_without_newcomers()
+    predictor, manifest = adapt(artifact, *probes_of(WHOLE, NEWCOMERS, some(64)))
+    dev = WHOLE.places_of("dev")
+    forecast = predictor.predict(INPUTS.take(dev))
+    assert predictor.candidates == WHOLE.candidates == tuple(card.id for card in manifest.cards)
+    columns = [predictor.candidates.index(id) for id in NEWCOMERS]
+    assert error_of(forecast.quality[:, columns], WHOLE.of_candidates(NEWCOMERS).rows(dev)) < 0.12
+    truth = np.nanmean(WHOLE.cost_usd[dev][:, columns], axis=0)
+    assert np.abs(np.log(forecast.cost_usd[:, columns].mean(axis=0) / truth)).max() < 0.35
+
+
+def test_known_candidates_forecasts_stay_as_they_were() -> None:
+    artifact = trained_without_newcomers()
+    predictor, _ = adapt(artifact, *probes_of(WHOLE, NEWCOMERS, some(64)))
+    columns = [predictor.candidates.index(id) for id in KNOWN]
+    before, after = artifact.predictor.predict(INPUTS), predictor.predict(INPUTS)
+    assert np.array_equal(after.quality[:, columns], before.quality)
+    assert np.array_equal(after.cost_usd[:, columns], before.cost_usd)
+
+
+def test_an_easy_sample_does_not_pass_for_a_good_candidate() -> None:
+    """The probes are the queries that the others did best on: their plain mean is far too high."""
+    artifact = trained_without_newcomers()
+    train_places = WHOLE.places_of("train")
+    known = WHOLE.of_candidates(KNOWN).quality[train_places]
+    easiest = train_places[np.argsort(-np.nanmean(known, axis=1), kind="stable")[:64]]
+    predictor, _ = adapt(artifact, *probes_of(WHOLE, NEWCOMERS, easiest))
+    columns = [predictor.candidates.index(id) for id in NEWCOMERS]
+    told = WHOLE.of_candidates(NEWCOMERS)
+    naive = np.tile(np.nanmean(told.rows(easiest).quality, axis=0), (len(WHOLE), 1))
+    assert error_of(predictor.predict(INPUTS).quality[:, columns], told) < 0.7 * error_of(naive, told)
+
+
+def test_newcomers_may_come_one_after_the_other(tmp_path: Path) -> None:
+    artifact = trained_without_newcomers()
+    first, manifest = adapt(artifact, *probes_of(WHOLE, NEWCOMERS[:1], some(64)))
+    saved = save(tmp_path / "first", first, manifest, memory=artifact.memory)
+    second, manifest = adapt(load(tmp_path / "first"), *probes_of(WHOLE, NEWCOMERS[1:], some(64)))
+    together, _ = adapt(artifact, *probes_of(WHOLE, NEWCOMERS, some(64)))
+    assert isinstance(second.base, type(artifact.predictor))
+    assert np.allclose(second.predict(INPUTS).quality, together.predict(INPUTS).quality)
+    assert manifest.parent_sha256 == saved.sha256
+
+
+def test_adapted_router_survives_saving(tmp_path: Path) -> None:
+    artifact = trained_without_newcomers("knn")
+    predictor, manifest = adapt(artifact, *probes_of(WHOLE, NEWCOMERS, some(64)))
+    save(tmp_path / "router", predictor, manifest, memory=artifact.memory)
+    again = load(tmp_path / "router")
+    assert isinstance(again.predictor, Adapted)
+    assert np.array_equal(again.predictor.predict(INPUTS).quality, predictor.predict(INPUTS).quality)
+
+
+def test_without_memory_forecasts_stand_in_for_outcomes() -> None:
+    artifact = trained_without_newcomers()
+    bare = Artifact(predictor=artifact.predictor, manifest=artifact.manifest, sha256=artifact.sha256)
+    predictor, _ = adapt(bare, *probes_of(WHOLE, NEWCOMERS, some(64)))
+    columns = [predictor.candidates.index(id) for id in NEWCOMERS]
+    assert error_of(predictor.predict(INPUTS).quality[:, columns], WHOLE.of_candidates(NEWCOMERS)) < 0.2
+
+
+def test_newcomer_without_an_outcome_or_already_known_is_refused() -> None:
+    artifact = trained_without_newcomers()
+    probes, inputs = probes_of(WHOLE, NEWCOMERS, some(8))
+    silent = Probes(
+        cards=probes.cards, texts=probes.texts, tasks=probes.tasks,
+        measures={name: np.where([[True, False]], matrix, np.nan) for name, matrix in probes.measures.items()},
+    )  # fmt: skip
+    with pytest.raises(InvalidInput, match=f"no outcome of {NEWCOMERS[1]!r}"):
+        adapt(artifact, silent, inputs)
+    with pytest.raises(InvalidInput, match="knows .* already"):
+        adapt(artifact, *probes_of(WHOLE, KNOWN[:1], some(8)))
+
+
+def test_probes_are_read_from_files(tmp_path: Path) -> None:
+    places = some(20)
+    write_dataset(WHOLE.of_candidates(NEWCOMERS).rows(places), tmp_path / "new")
+    files = [tmp_path / "new" / name for name in ("candidates.json", "outcomes.csv.gz", "queries.jsonl.gz")]
+    probes = read_probes(KNOWN, *files)
+    assert [card.id for card in probes.cards] == list(NEWCOMERS)
+    assert sorted(probes.texts) == sorted(WHOLE.texts[place] for place in places)
+    with pytest.raises(InvalidInput, match="names no candidate that the router does not know"):
+        read_probes(NEWCOMERS, *files)
