@@ -114,6 +114,7 @@ def _asked(text: str) -> Asked:
 
 def _judged(asked: Asked, folder: Path, split: HeldOut, *, seed: int, encoder: str, on_progress: Progress) -> Report:
     from orchestrator.settings import load_settings
+    from routing.evaluation.evaluate import check_candidates
     from routing.evaluation.evaluate import evaluate as judge
     from routing.training.embedding import inputs_of
     from routing.training.files import read_dataset
@@ -121,6 +122,8 @@ def _judged(asked: Asked, folder: Path, split: HeldOut, *, seed: int, encoder: s
     chosen, notes = _encoder(asked, encoder)
     loaded, others = _loaded(asked.folders, chosen)
     data = read_dataset(folder, on_progress=on_progress)
+    for name, router in loaded.items():
+        check_candidates(name, router, data.candidates)  # before the work
     inputs = inputs_of(data, chosen, cache_dir=load_settings().cache_dir / "embeddings", on_progress=on_progress)
     train, dev = data.places_of("train"), data.places_of("test" if split == HeldOut.TEST else "dev")
     if not len(dev):
