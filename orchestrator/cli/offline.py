@@ -178,7 +178,7 @@ def _tell(trained: Trained, sha256: str, out: Path) -> None:
     say(f"Router {trained.name} {sha256[:12]} over {len(trained.predictor.candidates)} candidates is in {out}")
     gate = trained.manifest.metrics.get("gate")
     if isinstance(gate, Mapping):
-        say(f"Gate: {'passed' if gate['is_passed'] else 'not passed'}: {gate['reason']}")
+        say(f"Gate: {gate['reason']}")
     say(f"Next: antroute evaluate --data DATA --router {out} --report REPORT; antroute routers promote {out}")
 
 

@@ -47,7 +47,7 @@ def fit_on_ray(
     """
     import ray
 
-    trial = ray.remote(num_cpus=1, max_retries=2)(_trial)
+    trial = ray.remote(num_cpus=1, max_retries=2, scheduling_strategy="SPREAD")(_trial)
     data_ref, inputs_ref = ray.put(data), ray.put(inputs)
     waiting = {trial.remote(name, data_ref, inputs_ref, seed): name for name in names}
     name_to_fitted: dict[str, Fitted] = {}
@@ -62,6 +62,8 @@ def fit_on_ray(
 
 def _trial(name: str, data: Dataset, inputs: Inputs, seed: int) -> dict[str, Any]:
     """Runs on a worker; what it gives back is what an artefact holds."""
+    import ray
+
     fitted = fit_one(name, data, inputs, seed=seed)
     predictor = fitted.predictor
     return {
@@ -69,9 +71,10 @@ def _trial(name: str, data: Dataset, inputs: Inputs, seed: int) -> dict[str, Any
         "arrays": predictor.arrays(),
         "settings": predictor.settings(),
         "seconds": fitted.seconds,
+        "node": ray.get_runtime_context().get_node_id(),
     }
 
 
 def _restored(found: Mapping[str, Any]) -> Fitted:
     kind: type[Predictor] = predictor_class(found["kind"])
-    return Fitted(predictor=kind.restore(found["arrays"], found["settings"]), seconds=found["seconds"])
+    return Fitted(predictor=kind.restore(found["arrays"], found["settings"]), seconds=found["seconds"], node=found["node"])

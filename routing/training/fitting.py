@@ -25,10 +25,11 @@ AUTO_ROUTERS = ("table", "knn", "ridge", "mf", "gbt", "graph", "stack")  # simpl
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fitted:
-    """A router and how long its fitting took."""
+    """A router, how long its fitting took, and on which node of a cluster."""
 
     predictor: Predictor
     seconds: float
+    node: str = ""  # empty: in this process
 
 
 class FitAll(Protocol):
