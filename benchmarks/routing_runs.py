@@ -65,6 +65,7 @@ def main() -> int:
         print(f"No peers in this run: {peer_problem}")
     stop_at = time.monotonic() + 60 * options.minutes
     for name in options.sets:
+        print(f"Reading {name}; texts that were not met before are encoded, which takes minutes.", flush=True)
         run_unit(Unit(part="set", set=name), options, results, stop_at=stop_at)
     units = [unit for unit in planned(options, has_peers=not peer_problem) if results.missing(unit) is not None]
     print(f"{len(units)} jobs to do; {len(results.rows)} results are there already. Results: {options.out}")

@@ -30,6 +30,11 @@ def summary(results: Results) -> str:
         )
         parts += [f"  {row['part']} {row['router']}: {row['problem']}" for row in results.rows
                   if row["set"] == found.name and "problem" in row]  # fmt: skip
+    versions = len({row["code_sha256"] for row in results.rows})
+    if versions > 1:
+        parts.append(
+            f"\nThese are results of {versions} versions of the code; run the benchmark to renew the older ones."
+        )
     parts.append("\n" + _table(("target", "measured", ""), targets(judged)))
     return "\n".join(parts)
 
