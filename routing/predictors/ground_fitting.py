@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from routing.dataset import Dataset, Progress, mean_of_known
 from routing.forecasts import Inputs, Matrix
-from routing.predictors.groundwork import SIGNAL_LANDMARKS, SIGNAL_WIDTH, Ground, Groundwork, with_kernel
-from routing.predictors.kernels import Landmarks
+from routing.predictors.groundwork import Ground, Groundwork
 from routing.predictors.query_features import QueryFeatures
-from routing.predictors.task_posterior import TaskPosterior
-from routing.predictors.text_signals import SIGNAL_COUNT
+from routing.predictors.task_posterior import PosteriorFit
 from storage.errors import InvalidInput
 
 BLOCKS = 5  # parts of the training queries, each looked at by what was fitted on the others
@@ -50,21 +48,20 @@ def fit_groundwork(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Pro
         raise InvalidInput("No candidate has a known quality; at least one outcome is needed.", field="quality")
     features = QueryFeatures.fit(inputs)
     rows = features(inputs)
-    signals = rows[:, -SIGNAL_COUNT:] / np.sqrt(SIGNAL_COUNT)
-    kernel = Landmarks.fit("gauss", signals, count=SIGNAL_LANDMARKS, width=SIGNAL_WIDTH, seed=seed)
     names, tasks, is_named = _tasks(inputs.tasks, rows, seed)
-    count, wide = max(1, int(tasks.max()) + 1), with_kernel(rows, kernel)
+    count = max(1, int(tasks.max()) + 1)
     blocks = _blocks(len(data), seed)
     on_progress(0, BLOCKS + 1, "tasks")
-    posterior = TaskPosterior.fit(wide, tasks, count=count)
-    groundwork = Groundwork(features, kernel, posterior, tasks=names, tables=_tables(data, tasks, count))
-    shares, tables = posterior(wide), [groundwork.tables]
+    fitting = PosteriorFit(rows, tasks, count=count, seed=seed)
+    posterior = fitting.fit(np.arange(len(rows)))
+    groundwork = Groundwork(features, posterior, tasks=names, tables=_tables(data, tasks, count))
+    shares, tables = posterior(rows), [groundwork.tables]
     if blocks.any():
         tables = []
         for block in range(BLOCKS):
             on_progress(block + 1, BLOCKS + 1, "tasks")
             others, these = np.flatnonzero(blocks != block), np.flatnonzero(blocks == block)
-            shares[these] = TaskPosterior.fit(wide[others], tasks[others], count=count)(wide[these])
+            shares[these] = fitting.fit(others)(rows[these])
             tables.append(_tables(data.rows(others), tasks[others], count))
     on_progress(BLOCKS + 1, BLOCKS + 1, "tasks")
     told = np.eye(count)[tasks]

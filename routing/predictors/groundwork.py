@@ -10,14 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.forecasts import Arrays, Inputs, Matrix
-from routing.predictors.kernels import Landmarks
 from routing.predictors.query_features import QueryFeatures
 from routing.predictors.task_posterior import TaskPosterior
-from routing.predictors.text_signals import SIGNAL_COUNT
-
-SIGNAL_LANDMARKS = 300
-SIGNAL_WIDTH = 0.3
-SIGNAL_KERNEL_WEIGHT = 6.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,13 +40,12 @@ class Groundwork:
     def __init__(
         self,
         features: QueryFeatures,
-        signal_kernel: Landmarks,
         posterior: TaskPosterior,
         *,
         tasks: Sequence[str],
         tables: Mapping[str, Matrix],
     ) -> None:
-        self.features, self.signal_kernel, self.posterior = features, signal_kernel, posterior
+        self.features, self.posterior = features, posterior
         self.tasks = tuple(tasks)
         self.tables = dict(tables)
         self._task_to_place = {task: place for place, task in enumerate(self.tasks)}
@@ -60,7 +53,7 @@ class Groundwork:
     def ground(self, inputs: Inputs) -> Ground:
         """Of any queries, those of training included: nothing is left out here."""
         features = self.features(inputs)
-        mixture = self.posterior(self.with_kernel(features))
+        mixture = self.posterior(features)
         is_told = np.array([task in self._task_to_place for task in inputs.tasks], dtype=bool)
         for row in np.flatnonzero(is_told):
             mixture[row] = 0.0
@@ -73,14 +66,9 @@ class Groundwork:
             cost_usd=mixture @ self.tables["cost_usd"],
         )
 
-    def with_kernel(self, features: Matrix) -> Matrix:
-        """What the posterior reads: features, and the signals' similarity to landmarks."""
-        return with_kernel(features, self.signal_kernel)
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {
             **prefixed("features.", self.features.arrays()),
-            **prefixed("kernel.", self.signal_kernel.arrays()),
             **prefixed("posterior.", self.posterior.arrays()),
             **prefixed("table.", self.tables),
         }
@@ -96,16 +84,10 @@ class Groundwork:
             raise ValueError("The tables of quality and amounts differ in shape.")
         return cls(
             QueryFeatures.restore(part(arrays, "features.")),
-            Landmarks.restore("gauss", SIGNAL_WIDTH, part(arrays, "kernel.")),
             TaskPosterior.restore(part(arrays, "posterior.")),
             tasks=settings["tasks"],
             tables=tables,
         )
-
-
-def with_kernel(features: Matrix, signal_kernel: Landmarks) -> Matrix:
-    signals = features[:, -SIGNAL_COUNT:] / np.sqrt(SIGNAL_COUNT)
-    return np.concatenate([features, signal_kernel(signals) * SIGNAL_KERNEL_WEIGHT], axis=1)
 
 
 def part(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:

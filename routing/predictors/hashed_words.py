@@ -18,8 +18,8 @@ from routing.forecasts import Arrays, Matrix
 
 BUCKETS = 2**14  # a power of two: `& MASK` is `% BUCKETS`
 MASK = BUCKETS - 1
-HEAD_CHARACTERS, TAIL_CHARACTERS = 1_500, 500  # that are read of a text
-GROUP_LENGTHS = (2, 3, 4)  # letters, as bytes of UTF-8
+HEAD_CHARACTERS, TAIL_CHARACTERS = 900, 300  # that are read of a text
+GROUP_LENGTHS = (2, 3)  # letters, as bytes of UTF-8
 WORD = re.compile(r"\b\w\w+\b")
 LEAST_TEXTS = 2  # that a bucket must occur in
 
@@ -43,7 +43,7 @@ class HashedWords:
 
     @classmethod
     def fit(cls, kind: str, texts: Sequence[str], *, dimension: int) -> Self:
-        """`kind`: `words` (and pairs of them) or `letters` (groups of two to four)."""
+        """`kind`: `words` (and pairs of them) or `letters` (groups of two and three)."""
         from scipy.sparse import csr_matrix
         from sklearn.decomposition import TruncatedSVD
 

@@ -13,7 +13,7 @@ from routing.forecasts import Arrays, Inputs, Matrix
 from routing.predictors.corrected import Correction, Kernel, Shift
 from routing.predictors.ground_fitting import Fitted, fit_groundwork
 from routing.predictors.groundwork import Ground, part, prefixed
-from routing.predictors.kernels import Landmarks
+from routing.predictors.kernels import Landmarks, landmarks_of
 
 LANDMARKS = 500
 WIDTH = 0.3
@@ -29,24 +29,29 @@ class Head:
 
     landmarks: Landmarks
     centre: NDArray[np.float64]  # of the features
-    weights: Matrix  # kernel features × 2 candidates: quality, then cost
+    weights: Matrix  # landmarks × 2 candidates: quality, then cost
     offsets: NDArray[np.float64]
 
     @classmethod
     def fit(cls, ground: Ground, data: Dataset, *, seed: int) -> Self:
         centre = ground.features.mean(axis=0)
         points = _points(ground, centre)
-        landmarks = Landmarks.fit("cosine", points, count=LANDMARKS, width=WIDTH, seed=seed)
+        kernel = landmarks_of(points, "cosine", count=LANDMARKS, width=WIDTH, seed=seed)
         is_known, is_priced = ~np.isnan(data.quality), ~np.isnan(data.cost_usd) & (ground.cost_usd > 0)
         left = np.where(is_known, data.quality - ground.quality, 0.0)
         dearer = np.where(is_priced, data.cost_usd, 1.0) / np.where(is_priced, ground.cost_usd, 1.0) - 1
-        rows, targets = landmarks(points), np.concatenate([left, dearer], axis=1)
+        rows, targets = kernel(points), np.concatenate([left, dearer], axis=1)
         means, target_means = rows.mean(axis=0), targets.mean(axis=0)
         centred = rows - means
         weights = np.linalg.solve(
             centred.T @ centred + RIDGE * np.eye(rows.shape[1]), centred.T @ (targets - target_means)
         )
-        return cls(landmarks=landmarks, centre=centre, weights=weights, offsets=target_means - means @ weights)
+        return cls(
+            landmarks=kernel.landmarks,
+            centre=centre,
+            weights=kernel.whitening @ weights,
+            offsets=target_means - means @ weights,
+        )
 
     def shift(self, ground: Ground) -> Shift:
         found = self.landmarks(_points(ground, self.centre)) @ self.weights + self.offsets
@@ -54,23 +59,23 @@ class Head:
         return Shift(quality=quality, cost=np.clip(1 + cost, LEAST_FACTOR, MOST_FACTOR))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        own: dict[str, NDArray[Any]] = {
-            "centre": self.centre.astype(np.float32),
-            "weights": self.weights.astype(np.float32),
+        return {
+            "centre": self.centre,
+            "landmarks": self.landmarks.points,
+            "weights": self.weights,
             "offsets": self.offsets,
         }
-        return {**own, **prefixed("landmarks.", self.landmarks.arrays())}
 
     @classmethod
     def restore(cls, arrays: Arrays) -> Self:
         """Undo of `arrays`. Raises KeyError, ValueError."""
         head = cls(
-            landmarks=Landmarks.restore("cosine", WIDTH, part(arrays, "landmarks.")),
+            landmarks=Landmarks(shape="cosine", width=WIDTH, points=arrays["landmarks"].astype(np.float32)),
             centre=arrays["centre"].astype(np.float64),
             weights=arrays["weights"].astype(np.float64),
             offsets=arrays["offsets"].astype(np.float64),
         )
-        if head.weights.shape != (head.landmarks.dimension, len(head.offsets)):
+        if head.weights.shape != (len(head.landmarks.points), len(head.offsets)):
             raise ValueError(f"Weights of shape {head.weights.shape} do not fit the kernel.")
         return head
 

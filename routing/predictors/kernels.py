@@ -1,60 +1,58 @@
-"""Kernels as explicit features: similarity to some landmarks, whitened (Nyström; Williams and Seeger, 2000)."""
+"""Kernels as explicit features: similarity to some landmarks, whitened (Nyström; Williams and Seeger, 2000).
+
+A linear map of the features is one of the similarities too: whoever serves keeps that, and no whitening.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.forecasts import Arrays, Matrix
+from routing.forecasts import Matrix
 
 LEAST_EIGENVALUE = 1e-3  # smaller directions are noise
 
 Shape = Literal["gauss", "cosine"]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Landmarks:
     """`gauss`: exp(-|x - z|² / 2τ). `cosine`, of rows of length one: exp((x·z - 1) / τ)."""
 
-    def __init__(self, shape: Shape, width: float, points: Matrix, whitening: Matrix) -> None:
-        """`points`: landmarks × inputs. `whitening`: landmarks × features."""
-        if points.ndim != 2 or whitening.ndim != 2 or len(points) != len(whitening):
-            raise ValueError(f"Landmarks {points.shape} do not fit their whitening {whitening.shape}.")
-        self._shape: Shape = shape
-        self._width = width
-        self._points, self._whitening = points, whitening
-        self._squares = (points**2).sum(axis=1)
-
-    @property
-    def dimension(self) -> int:
-        return int(self._whitening.shape[1])
-
-    @classmethod
-    def fit(cls, shape: Shape, rows: Matrix, *, count: int, width: float, seed: int) -> Self:
-        points = rows[np.random.default_rng(seed).permutation(len(rows))[:count]]
-        raw = cls(shape, width, points, np.zeros((len(points), 0)))._similarity(points)
-        values, vectors = np.linalg.eigh(raw)
-        is_kept = values > LEAST_EIGENVALUE
-        is_kept[-1] = True
-        return cls(shape, width, points, vectors[:, is_kept] / np.sqrt(np.maximum(values[is_kept], 1e-9)))
+    shape: Shape
+    width: float  # τ
+    points: NDArray[np.float32]  # landmarks × inputs
 
     def __call__(self, rows: Matrix) -> Matrix:
-        """Rows × `dimension`."""
-        features: Matrix = self._similarity(rows) @ self._whitening
+        """Similarities, rows × landmarks."""
+        products = rows.astype(np.float32) @ self.points.T
+        if self.shape == "cosine":
+            return np.asarray(np.exp((products - 1) / self.width), dtype=np.float64)
+        squares = (self.points**2).sum(axis=1)
+        distances = np.maximum((rows**2).sum(axis=1)[:, None] + squares - 2 * products, 0)
+        return np.asarray(np.exp(-distances / (2 * self.width)), dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Whitened:
+    """Landmarks, and the map (landmarks × features) from similarities to features whose product is the kernel."""
+
+    landmarks: Landmarks
+    whitening: Matrix
+
+    def __call__(self, rows: Matrix) -> Matrix:
+        features: Matrix = self.landmarks(rows) @ self.whitening
         return features
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        return {"points": self._points.astype(np.float32), "whitening": self._whitening.astype(np.float32)}
 
-    @classmethod
-    def restore(cls, shape: Shape, width: float, arrays: Arrays) -> Self:
-        """Undo of `arrays`. Raises KeyError, ValueError."""
-        return cls(shape, width, arrays["points"].astype(np.float64), arrays["whitening"].astype(np.float64))
-
-    def _similarity(self, rows: Matrix) -> Matrix:
-        products = rows @ self._points.T
-        if self._shape == "cosine":
-            return np.asarray(np.exp((products - 1) / self._width))
-        distances = np.maximum((rows**2).sum(axis=1)[:, None] + self._squares - 2 * products, 0)
-        return np.asarray(np.exp(-distances / (2 * self._width)))
+def landmarks_of(rows: Matrix, shape: Shape, *, count: int, width: float, seed: int) -> Whitened:
+    """`count` rows by chance, or all where there are fewer."""
+    points = rows[np.random.default_rng(seed).permutation(len(rows))[:count]]
+    landmarks = Landmarks(shape=shape, width=width, points=points.astype(np.float32))
+    values, vectors = np.linalg.eigh(landmarks(points))
+    is_kept = values > LEAST_EIGENVALUE
+    is_kept[-1] = True
+    return Whitened(landmarks=landmarks, whitening=vectors[:, is_kept] / np.sqrt(np.maximum(values[is_kept], 1e-9)))

@@ -14,7 +14,7 @@ import numpy as np
 
 from routing.forecasts import Matrix
 
-MAX_CHARACTERS = 8_000  # later ones are only counted
+MAX_CHARACTERS = 3_000  # later ones are only counted
 MAX_ITEMS = 20  # of the rest that are compared with the head
 STEM = 5  # letters of a word that are compared
 MARKS = "({\\$?,\"'=_"
