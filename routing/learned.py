@@ -15,7 +15,9 @@ from routing.encoders.cached import CachedEncoder
 from routing.errors import ArtifactRefused
 from routing.features import Featurizer, excerpt
 from routing.forecasts import Forecast, Inputs, Matrix
+from routing.recent import Recent
 
+REMEMBERED = 4096  # texts' forecasts; about 1 kB each with 40 candidates
 LARGEST = 1e9  # USD, seconds or joules that a forecast may hold: more is no forecast, and would overflow when weighed
 # What arithmetic of arrays that do not fit raises; a decision goes on without the forecast.
 PREDICTOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -90,7 +92,8 @@ class ForecastingFeaturizer(Featurizer):
             self._failures = {role: replace(each, latest="") for role, each in self._failures.items()}
 
     def is_instant(self, text: str) -> bool:
-        return self._featurizer.is_instant(text)
+        routers = self._loaded.role_to_router.values()
+        return self._featurizer.is_instant(text) and all(router.has(text) for router in routers)
 
     def contexts(self, texts: Sequence[str]) -> list[Context]:
         """See `Featurizer.contexts`. Raises EncoderUnavailable."""
@@ -130,7 +133,7 @@ class ForecastingFeaturizer(Featurizer):
 
 
 class _Router:
-    """One loaded router, and what all its forecasts share."""
+    """One loaded router, what all its forecasts share, and those it made last."""
 
     def __init__(self, served: ServedRouter) -> None:
         artifact = served.artifact
@@ -139,9 +142,21 @@ class _Router:
         self._reference = artifact.manifest.reference
         self._predictor = artifact.predictor
         self._arm_to_place = {arm: place for place, arm in enumerate(artifact.predictor.candidates)}
+        self._recent: Recent[ArmForecasts] = Recent(REMEMBERED)
+
+    def has(self, text: str) -> bool:
+        """Whether the text's forecast is remembered."""
+        return text in self._recent
 
     def forecasts(self, inputs: Inputs) -> list[ArmForecasts | None]:
         """One a query, None where a number is a NaN or too large. Raises what the predictor raises."""
+        rows = [self._recent.recall(text) for text in inputs.texts]
+        if unknown := [place for place, row in enumerate(rows) if row is None]:
+            for place, row in zip(unknown, self._fresh(inputs.take(unknown)), strict=True):
+                rows[place] = None if row is None else self._recent.remember(inputs.texts[place], row)
+        return rows
+
+    def _fresh(self, inputs: Inputs) -> list[ArmForecasts | None]:
         with np.errstate(all="ignore"):  # what overflows is seen below
             forecast = self._predictor.predict(inputs)
         self._check_shapes(forecast, len(inputs))
@@ -160,8 +175,8 @@ class _Router:
             sha256=self._sha256,
             reference=self._reference,
             arm_to_place=self._arm_to_place,
-            quality=forecast.quality[place],
-            cost_usd=forecast.cost_usd[place],
+            quality=forecast.quality[place].copy(),  # a row of a batch would keep the whole batch alive
+            cost_usd=forecast.cost_usd[place].copy(),
             latency_seconds=_at(forecast.latency_seconds, place),
             energy_joules=_at(forecast.energy_joules, place),
         )
@@ -173,4 +188,4 @@ def _matrices(forecast: Forecast) -> list[Matrix]:
 
 
 def _at(matrix: Matrix | None, place: int) -> Vector | None:
-    return None if matrix is None else matrix[place]
+    return None if matrix is None else matrix[place].copy()
