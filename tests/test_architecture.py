@@ -61,7 +61,9 @@ def test_only_settings_reads_the_environment() -> None:
     assert readers == ["orchestrator/settings.py"]
 
 
-@pytest.mark.parametrize("module", ["orchestrator", "storage.registry", "agents.registry", "routing.registry", "routing.artifacts"])
+@pytest.mark.parametrize(
+    "module", ["orchestrator", "storage.registry", "agents.registry", "routing.registry", "routing.artifacts"]
+)
 def test_importing_the_door_of_a_floor_loads_no_heavy_library(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

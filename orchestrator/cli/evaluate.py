@@ -175,7 +175,7 @@ def _fitted(
 ) -> tuple[dict[str, Predictor], dict[str, str]]:
     """kNN is fitted in any case, as a rival; and the reason why, of each that could not be fitted."""
     from routing.evaluation.gate import KNN
-    from routing.training.fitting import fit_one
+    from routing.training.fits import fit_one
 
     fitted: dict[str, Predictor] = {}
     failures: dict[str, str] = {}

@@ -13,7 +13,8 @@ from orchestrator.terminal import AsJson, note, progress_bar, say, say_json
 
 if TYPE_CHECKING:
     from routing.base import Encoder
-    from routing.training.fitting import FitAll, Trained
+    from routing.training.fits import FitAll
+    from routing.training.fitting import Trained
 
 EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, hashing, or auto: the best that loads.")]
 
@@ -59,8 +60,11 @@ def route_queries(
 def train(
     data: Annotated[Path, typer.Option("--data", help="A folder of training data; check it: antroute data validate.")],
     out: Annotated[Path, typer.Option("--out", help="The folder to make, for the trained router.")],
-    router: Annotated[str, typer.Option("--router", help="A router's name, or auto: the best one on dev.")] = "auto",
+    router: Annotated[str, typer.Option("--router", help="A router's name, or auto: the best one found.")] = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="Of cross-validation on train; 0: judge on dev only.")
+    ] = 3,
     encoder: EncoderName = "auto",
     ray: Annotated[str | None, typer.Option("--ray", help="Fit side by side on Ray: local, or an address.")] = None,
     as_json: AsJson = False,
@@ -71,7 +75,9 @@ def train(
     from routing.registry import choose_encoder
     from routing.training.embedding import inputs_of
     from routing.training.files import read_dataset
-    from routing.training.fitting import fit_in_turn, train
+    from routing.training.fits import fit_in_turn
+    from routing.training.fitting import TrainingOptions
+    from routing.training.fitting import train as trained_on
     from routing.training.registry import AUTO, trainer
 
     if router != AUTO:
@@ -92,7 +98,8 @@ def train(
 
             cluster.enter_context(ray_cluster(ray))
             fit_all = fit_on_ray
-        trained = train(router, dataset, inputs, chosen.encoder, seed=seed, fit_all=fit_all, on_progress=on_progress)
+        options = TrainingOptions(seed=seed, folds=folds, fit_all=fit_all, on_progress=on_progress)
+        trained = trained_on(router, dataset, inputs, chosen.encoder, options)
     artifact = save(out, trained.predictor, trained.manifest, memory=trained.memory)
     summary = _summary(trained, artifact.sha256, out)
     if as_json:

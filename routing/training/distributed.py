@@ -11,7 +11,7 @@ from typing import Any
 from routing.dataset import Dataset, Progress
 from routing.forecasts import Inputs, Predictor
 from routing.predictors.registry import predictor_class
-from routing.training.fitting import Fitted, fit_one
+from routing.training.fits import Fitted, fit_one
 
 LOCAL = "local"
 OBJECT_STORE_BYTES = 200_000_000  # of a local cluster: the data is some tens of megabytes
@@ -77,4 +77,6 @@ def _trial(name: str, data: Dataset, inputs: Inputs, seed: int) -> dict[str, Any
 
 def _restored(found: Mapping[str, Any]) -> Fitted:
     kind: type[Predictor] = predictor_class(found["kind"])
-    return Fitted(predictor=kind.restore(found["arrays"], found["settings"]), seconds=found["seconds"], node=found["node"])
+    return Fitted(
+        predictor=kind.restore(found["arrays"], found["settings"]), seconds=found["seconds"], node=found["node"]
+    )

@@ -1,11 +1,9 @@
-"""Fits a router by name, or the best of several, and judges it on the dev queries."""
+"""Trains a router by name, or the best of several, and judges it on queries that it did not learn from."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -14,30 +12,29 @@ from routing.base import Encoder
 from routing.dataset import Dataset, Progress, Split, no_progress
 from routing.evaluation.evaluate import evaluate
 from routing.evaluation.gate import KNN
+from routing.evaluation.references import BEST_SINGLE
 from routing.evaluation.results import Report, metrics
 from routing.forecasts import Inputs, Predictor
 from routing.memory import Memory
+from routing.training.fits import FitAll, Fitted, fit_in_turn
 from routing.training.registry import AUTO, trainer
+from routing.training.selection import FOLDS, LEAST_QUERIES, Evidence, Sample, evidence
 from storage.errors import InvalidInput
 
-AUTO_ROUTERS = ("table", "knn", "ridge", "mf", "gbt", "graph", "stack")  # simplest first
+AUTO_ROUTERS = ("table", "knn", "ridge", "mf", "mlp", "gbt", "kernel", "graph", "stack")  # simplest first
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fitted:
-    """A router, how long its fitting took, and on which node of a cluster."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How to train. `folds` below 2: the train queries judge nobody."""
 
-    predictor: Predictor
-    seconds: float
-    node: str = ""  # empty: in this process
+    seed: int = 0
+    folds: int = FOLDS
+    fit_all: FitAll = fit_in_turn
+    on_progress: Progress = no_progress
 
 
-class FitAll(Protocol):
-    """Fits routers by name on the same data: one after the other here, side by side on Ray."""
-
-    def __call__(
-        self, names: Sequence[str], data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress
-    ) -> Mapping[str, Fitted]: ...
+DEFAULT_OPTIONS = TrainingOptions()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,111 +45,89 @@ class Trained:
     predictor: Predictor
     manifest: Manifest
     memory: Memory
-    report: Report | None  # None: there are no dev queries
+    evidence: Evidence | None  # None: the data comes from a log, where only off-policy estimates judge
+    report: Report | None  # on dev; None: there are no dev queries
     fitted: Mapping[str, Fitted]
 
 
-def fit_in_turn(
-    names: Sequence[str], data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress
-) -> dict[str, Fitted]:
-    """See `FitAll`."""
-    name_to_fitted: dict[str, Fitted] = {}
-    for place, name in enumerate(names):
-        on_progress(place, len(names), "routers fitted")
-        name_to_fitted[name] = fit_one(name, data, inputs, seed=seed, on_progress=on_progress)
-    on_progress(len(names), len(names), "routers fitted")
-    return name_to_fitted
-
-
-def fit_one(name: str, data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress = no_progress) -> Fitted:
-    """Raises UnknownRouter, InvalidInput."""
-    fit, began = trainer(name), time.perf_counter()
-    predictor = fit(data, inputs, seed=seed, on_progress=on_progress)
-    return Fitted(predictor=predictor, seconds=time.perf_counter() - began)
-
-
 def train(
-    name: str,
-    data: Dataset,
-    inputs: Inputs,
-    encoder: Encoder,
-    *,
-    seed: int = 0,
-    fit_all: FitAll = fit_in_turn,
-    on_progress: Progress = no_progress,
+    name: str, data: Dataset, inputs: Inputs, encoder: Encoder, options: TrainingOptions = DEFAULT_OPTIONS
 ) -> Trained:
-    """Learns from the train queries; the dev queries choose (`auto`) and judge, and are not learned from.
+    """Learns from the train queries alone. `auto` keeps the router with the highest utility area on the dev queries
+    and, by cross-validation, the train queries together.
 
     Beside a router, kNN is fitted, for the gate. `inputs` are of all queries of `data`. Raises UnknownRouter, and
-    InvalidInput where there is no train query with an outcome, or `auto` has no dev query to choose by.
+    InvalidInput where there is no train query with an outcome, or nothing for `auto` to choose by.
     """
     wanted = AUTO_ROUTERS if name == AUTO else (name,)
     for each in wanted:
         trainer(each)  # an unknown name is told before the work
-    learned, its_inputs = _part(data, inputs, "train")
-    judged, their_inputs = _part(data, inputs, "dev")
-    if len(learned) == 0:
-        raise InvalidInput("No train query has a known outcome; there is nothing to learn from.", field="split")
-    if len(judged) == 0 and name == AUTO:
-        raise InvalidInput(
-            "`auto` chooses by the dev queries, and there are none with a known outcome.",
-            field="split",
-            hint='Mark some queries "split": "dev", or name a router, such as --router stack.',
+    whole = Sample(data, inputs)
+    learned, judged = _part(whole, "train"), _part(whole, "dev")
+    is_log = not np.isnan(data.propensity).all()
+    _check(name, learned, judged, options, is_log=is_log)
+    names = tuple(dict.fromkeys((*wanted, KNN)))
+    seed, on_progress = options.seed, options.on_progress
+    fitted = options.fit_all(names, learned.data, learned.inputs, seed=seed, on_progress=on_progress)
+    predictors = {each: fitted[each].predictor for each in names}
+    found = None
+    if not is_log:
+        witnesses = {each: predictor for each, predictor in predictors.items() if each != BEST_SINGLE}
+        found = evidence(
+            witnesses, learned, judged, fit_all=options.fit_all, folds=options.folds, seed=seed, on_progress=on_progress
         )
-    names = tuple(dict.fromkeys((*wanted, *((KNN,) if len(judged) else ()))))
-    fitted = fit_all(names, learned, its_inputs, seed=seed, on_progress=on_progress)
     report = None
     if len(judged):
-        predictors = {each: fitted[each].predictor for each in names}
-        report = evaluate(predictors, learned, judged, their_inputs, seed=seed, on_progress=on_progress)
-    best = _best(report, wanted)
-    predictor = fitted[best].predictor
+        report = evaluate(predictors, learned.data, judged.data, judged.inputs, seed=seed, on_progress=on_progress)
+    best = wanted[0] if len(wanted) == 1 or found is None else found.best(wanted)
     return Trained(
         name=best,
-        predictor=predictor,
-        manifest=_manifest(data, learned, predictor, encoder, report, best, seed),
-        memory=Memory.of(learned),
+        predictor=predictors[best],
+        manifest=_manifest(data, learned.data, predictors[best], encoder, _metrics(best, report, found, seed), seed),
+        memory=Memory.of(learned.data),
+        evidence=found,
         report=report,
         fitted=fitted,
     )
 
 
-def _part(data: Dataset, inputs: Inputs, split: Split) -> tuple[Dataset, Inputs]:
+def _part(whole: Sample, split: Split) -> Sample:
     """The queries of a split that have an outcome."""
-    places = data.places_of(split)
-    places = places[(~np.isnan(data.quality[places])).any(axis=1)]
-    return data.rows(places), inputs.take(places)
+    places = whole.data.places_of(split)
+    return whole.take(places[(~np.isnan(whole.data.quality[places])).any(axis=1)])
 
 
-def _best(report: Report | None, names: Sequence[str]) -> str:
-    """By utility area without labels; a log's routers by the doubly robust estimate. The earlier of equals."""
-    if report is None or len(names) == 1:
-        return names[0]
-    alive = [name for name in names if name not in report.failures]
-    if not alive:
-        raise InvalidInput(f"No router could be judged: {dict(report.failures)}.", field="router")
-    return max(alive, key=lambda name: judgement(report, name))
+def _check(name: str, learned: Sample, judged: Sample, options: TrainingOptions, *, is_log: bool) -> None:
+    if len(learned) == 0:
+        raise InvalidInput("No train query has a known outcome; there is nothing to learn from.", field="split")
+    if name != AUTO:
+        return
+    if is_log:
+        raise InvalidInput(
+            "`auto` cannot choose by logged outcomes alone.", field="router", hint="Name one: --router stack"
+        )
+    if len(judged) == 0 and (options.folds < 2 or len(learned) < LEAST_QUERIES):
+        raise InvalidInput(
+            f"`auto` has nothing to choose by: no dev query has an outcome, and {len(learned)} train queries are too"
+            f" few to be parted (at least {LEAST_QUERIES}).",
+            field="split",
+            hint='Mark some queries "split": "dev", or name a router, such as --router table.',
+        )
 
 
-def judgement(report: Report, name: str) -> float:
-    """The figure that routers are compared by: higher is better."""
-    if report.text_only is not None:
-        return report.text_only.standings[name].scores.utility_area
-    raise InvalidInput(
-        "`auto` cannot choose by logged outcomes alone.", field="router", hint="Name a router, such as --router stack."
-    )
+def _metrics(name: str, report: Report | None, found: Evidence | None, seed: int) -> dict[str, object]:
+    """What the manifest keeps: figures on dev, and the gate over all held-out queries."""
+    is_judged = report is not None and name not in report.failures
+    kept: dict[str, object] = dict(metrics(report, name)) if report is not None and is_judged else {}
+    if found is None or name == BEST_SINGLE or not len(found.pooled(name)):
+        return kept
+    summary = found.summary(seed=seed)
+    return {**kept, "selection": summary, "gate": summary["gates"][name]}
 
 
 def _manifest(
-    data: Dataset,
-    learned: Dataset,
-    predictor: Predictor,
-    encoder: Encoder,
-    report: Report | None,
-    name: str,
-    seed: int,
+    data: Dataset, learned: Dataset, predictor: Predictor, encoder: Encoder, figures: dict[str, object], seed: int
 ) -> Manifest:
-    is_judged = report is not None and name not in report.failures
     return Manifest(
         kind=predictor.kind,
         cards=data.cards,
@@ -163,6 +138,6 @@ def _manifest(
         data_digest=data.digest,
         query_counts={split: data.splits.count(split) for split in sorted(set(data.splits))},
         settings=predictor.settings(),
-        metrics=metrics(report, name) if report is not None and is_judged else {},
+        metrics=figures,
         code_version=code_version(),
     )

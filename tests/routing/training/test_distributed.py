@@ -10,7 +10,7 @@ import pytest
 
 from routing.dataset import no_progress
 from routing.training.distributed import fit_on_ray, ray_cluster
-from routing.training.fitting import fit_in_turn
+from routing.training.fits import fit_in_turn
 from storage.errors import InvalidInput
 from tests.routing.small_data import small_dataset, small_inputs
 
