@@ -186,7 +186,7 @@ class Settings(BaseSettings):
     candidates: tuple[CandidateSettings, ...] = Field(default_factory=default_candidates, min_length=1)
     skill_folders: tuple[Path, ...] = ()  # folders of SKILL.md folders
     tasks: dict[str, tuple[str, ...]] | None = None  # task to example queries; default: the shipped catalogue
-    encoder: Literal["auto", "minilm", "hashing"] = "auto"
+    encoder: str = Field(default="auto", pattern=r"^(auto|minilm|hashing|hub:[^/\s]+/[^/\s]+)$")
     policy: str = "auto"  # the active trained router where there is one, else the table
     seed: int | None = Field(default=None, ge=0)  # None: a fresh one for each process
     max_attempts: int = Field(default=3, ge=1, le=10)

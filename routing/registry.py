@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -28,6 +28,8 @@ ENCODERS = {
     "minilm": "routing.encoders.minilm:MiniLMEncoder",
 }
 ENCODERS_WITH_FILES = ("minilm",)  # these take a `cache_dir`
+HUB_PREFIX = "hub:"
+HUB_ENCODER = "routing.encoders.hub:HubEncoder"
 AUTO = "auto"  # the sentence encoder where it loads, else hashing
 
 logger = logging.getLogger(__name__)
@@ -73,8 +75,11 @@ def choose_encoder(name: str = AUTO, *, cache_dir: Path | None = None, **options
         except EncoderUnavailable as exc:
             return EncoderChoice(encoder=choose_encoder("hashing").encoder, fallback_reason=str(exc))
         return choice
+    if name.startswith(HUB_PREFIX):
+        hub = cast("Callable[..., Encoder]", _load(HUB_ENCODER))
+        return EncoderChoice(encoder=hub(name, cache_dir=cache_dir, **options))
     if name not in ENCODERS:
-        raise EncoderUnavailable(unknown("encoder", name, [AUTO, *ENCODERS]))
+        raise EncoderUnavailable(unknown("encoder", name, [AUTO, *ENCODERS, f"{HUB_PREFIX}ORGANISATION/NAME"]))
     if name in ENCODERS_WITH_FILES:
         options["cache_dir"] = cache_dir
     encoder = cast(Encoder, _load(ENCODERS[name])(**options))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from routing.training.fits import FitAll
     from routing.training.fitting import Trained
 
-EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, hashing, or auto: the best that loads.")]
+EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, hashing, hub:ORG/NAME, or auto: the best.")]
 
 
 def route_queries(
@@ -204,7 +204,9 @@ def encoder_named(name: str) -> Encoder:
     """The encoder of this exact name, or the one that loads: whoever loads an artefact refuses a wrong one."""
     from orchestrator.settings import load_settings
     from routing.encoders.hashing import HashingEncoder
-    from routing.registry import make_encoder
+    from routing.registry import HUB_PREFIX, make_encoder
 
     hashing = HashingEncoder()
-    return hashing if hashing.name == name else make_encoder("auto", cache_dir=load_settings().encoder_dir)
+    if hashing.name == name:
+        return hashing
+    return make_encoder(name if name.startswith(HUB_PREFIX) else "auto", cache_dir=load_settings().encoder_dir)
