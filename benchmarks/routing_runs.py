@@ -89,6 +89,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--peers", type=Path, metavar="DIR", help="environment made by llmrouter_peer.py --setup DIR")
     parser.add_argument("--peer-routers", nargs="*", default=list(PEERS), metavar="NAME")
+    parser.add_argument("--peer-seeds", type=int, default=5)
     parser.add_argument("--renamed", action="store_true", help="fit again with the candidates' ids in reverse order")
     parser.add_argument("--adapt", nargs="*", metavar="NAME", help="hold candidates out; routers, default: stack")
     parser.add_argument("--data-size", nargs="*", metavar="NAME", help="learning curves; default: stack table")
@@ -110,7 +111,7 @@ def planned(options: argparse.Namespace, *, has_peers: bool) -> list[Unit]:
         *units("adapt", learners, [name for name in ADAPT_SETS if name in sets], seeds),
         *units("curve", sized, sets, seeds[:CURVE_SEEDS]),
         *units("renamed", options.routers if options.renamed else (), sets, ()),
-        *units("peer", options.peer_routers if has_peers else (), sets, seeds),
+        *units("peer", options.peer_routers if has_peers else (), sets, tuple(range(options.peer_seeds))),
     ]
 
 

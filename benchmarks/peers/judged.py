@@ -101,11 +101,13 @@ def _runs(
         for seed, order in wanted
     }
     lacking = [key for key in wanted if not key_to_file[key].is_file()]
+    at_once = 1 if ROUTERS[router].is_slow else len(wanted)
     done: dict[tuple[int, Order], PeerRun] = {}
-    if lacking:
-        with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
+        for first in range(0, len(lacking), at_once):
             handover = _handover(found, Path(folder))
-            for run in run_peer(environment, handover, router, runs=lacking, limit_seconds=limit_seconds):
+            keys = lacking[first : first + at_once]
+            for run in run_peer(environment, handover, router, runs=keys, limit_seconds=limit_seconds):
                 done[(run.seed, run.order)] = run
                 if not run.problem:
                     cache.mkdir(parents=True, exist_ok=True)

@@ -46,10 +46,14 @@ LIMIT_SECONDS = 900  # for one fit and all its decisions
 
 @dataclass(frozen=True, kw_only=True)
 class PeerRouter:
-    """`is_seeded`: its fit draws random numbers, so that seeds differ."""
+    """`is_seeded`: its fit draws random numbers, so that seeds differ.
+
+    `is_slow`: a fit takes minutes, so each is a process of its own, whose choices are kept at once.
+    """
 
     settings: Mapping[str, object]
     is_seeded: bool
+    is_slow: bool = False
 
 
 ROUTERS = {
@@ -77,6 +81,7 @@ ROUTERS = {
             "train_mask_rate": 0.3, "val_split_ratio": 0.2,
         },
         is_seeded=True,
+        is_slow=True,
     ),
 }  # fmt: skip
 
