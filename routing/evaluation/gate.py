@@ -27,15 +27,10 @@ class Gate:
     reason: str
 
 
-def rivals_of(name: str) -> tuple[str, ...]:
-    """Whom the router of this name must beat: nobody is its own rival."""
-    return tuple(rival for rival in RIVALS if rival != name)
-
-
-def gate(areas: Vector, rivals: Mapping[str, Vector], *, seed: int, needed: tuple[str, ...] = RIVALS) -> Gate:
+def gate(areas: Vector, rivals: Mapping[str, Vector], *, seed: int) -> Gate:
     """`areas`: each query's utility area, of the router and of each rival on the same queries.
 
-    Every one of `needed` must be there, or the gate stays shut and says so. Raises InvalidInput for other queries.
+    Every one of `RIVALS` must be there, or the gate stays shut and says so. Raises InvalidInput for other queries.
     """
     for name, other in rivals.items():
         if other.shape != areas.shape:
@@ -44,18 +39,16 @@ def gate(areas: Vector, rivals: Mapping[str, Vector], *, seed: int, needed: tupl
                 field="rivals",
             )
     columns = np.stack([areas, *rivals.values()], axis=1)
-    return verdict(columns.mean(axis=0), resampled_means(columns, seed=seed), tuple(rivals), needed=needed)
+    return verdict(columns.mean(axis=0), resampled_means(columns, seed=seed), tuple(rivals))
 
 
-def verdict(
-    means: Vector, resampled: NDArray[np.float64], rivals: tuple[str, ...], *, needed: tuple[str, ...] = RIVALS
-) -> Gate:
+def verdict(means: Vector, resampled: NDArray[np.float64], rivals: tuple[str, ...]) -> Gate:
     """The router's column comes first, then the rivals'; `resampled` as from `resampled_means`."""
     differences = {
         name: difference(float(means[0] - means[place]), resampled[:, 0] - resampled[:, place], level=GATE_LEVEL)
         for place, name in enumerate(rivals, start=1)
     }
-    missing = [f"{name} was not judged beside it" for name in needed if name not in differences]
+    missing = [f"{name} was not judged beside it" for name in RIVALS if name not in differences]
     lost = [_told(name, found) for name, found in differences.items() if found.low <= 0]
     if missing or lost:
         return Gate(rivals=differences, is_passed=False, reason=f"Not passed: {'; '.join([*missing, *lost])}.")

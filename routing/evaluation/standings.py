@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from routing.dataset import Dataset
 from routing.evaluation.bootstrap import Difference, Interval, difference, interval, resampled_means
 from routing.evaluation.calibration import Calibration, calibration
-from routing.evaluation.gate import KNN, Gate, rivals_of, verdict
+from routing.evaluation.gate import KNN, RIVALS, Gate, verdict
 from routing.evaluation.measures import Point, areas, points, scores, thriftiest
 from routing.evaluation.outcomes import Outcomes
 from routing.evaluation.play import LAMBDAS, SWEEP, Choices, Play, choices, played, played_by_lot, preferred
@@ -67,13 +67,11 @@ class Resampled:
         return interval(self.name_to_resamples[name][:, column] / below)
 
     def gate(self, name: str) -> Gate:
-        needed = rivals_of(name)
-        rivals = tuple(rival for rival in needed if rival in self.name_to_means)
+        rivals = tuple(rival for rival in RIVALS if rival in self.name_to_means)
         order = (name, *rivals)
         means = np.array([self.name_to_means[of][AREA] for of in order])
-        return verdict(
-            means, np.stack([self.name_to_resamples[of][:, AREA] for of in order], axis=1), rivals, needed=needed
-        )
+        resamples = np.stack([self.name_to_resamples[of][:, AREA] for of in order], axis=1)
+        return verdict(means, resamples, rivals)
 
 
 def standings(

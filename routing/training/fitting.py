@@ -21,7 +21,7 @@ from routing.training.registry import AUTO, trainer
 from routing.training.selection import FOLDS, LEAST_QUERIES, Evidence, Sample, evidence
 from storage.errors import InvalidInput
 
-AUTO_ROUTERS = ("table", "knn", "ridge", "mf", "mlp", "gbt", "kernel", "graph", "stack")  # simplest first
+AUTO_ROUTERS = ("table", "ridge", "mf", "mlp", "gbt", "kernel", "graph", "stack")  # simplest first; kNN is the bar
 
 
 @dataclass(frozen=True, kw_only=True)

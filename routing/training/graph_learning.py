@@ -1,8 +1,11 @@
-"""Trains the affinity networks: one a seed, each with one block held out, by which epochs and scales are chosen."""
+"""Trains the affinity networks: one a seed, each with one block held out, by which their mean is scaled.
+
+The number of epochs is fixed: a block's loss under one network is least long before the mean of several has learned
+enough, since much of what one gets wrong the others do not.
+"""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,27 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from routing.dataset import Progress
 from routing.training.graph_episodes import Graphs
 from routing.training.graph_network import AffinityNetwork, SourceTensors, TargetTensors, ViewTensors
 
 NETWORKS = 3
-MOST_EPOCHS = 30
-QUERIES_PER_EPOCH = 20  # a set with fewer than 30 times as many is gone over less often: it would be learned by heart
+MOST_EPOCHS = 15
+QUERIES_PER_EPOCH = 20  # a set with few is gone over less often: it would be learned by heart
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP_STEPS, LARGEST_GRADIENT = 1e-3, 1.0, 10, 1.0
-CHOICE_WEIGHT, CHOICE_TEMPERATURE = 0.3, 0.3  # of the soft target over candidates
+CONTRAST_WEIGHT, LEVEL_WEIGHT = 4.0, 1.0  # of quality's squared errors: between candidates, and in their mean
 COST_WEIGHT, MOST_DEVIANCE = 0.3, 50.0
-SCALES = (0.0, 0.25, 0.5, 0.75, 1.0)
+COST_SCALES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """Networks after the same number of epochs; how much of their steps pays on queries they did not learn from."""
+    """Networks, and how much of their mean step pays on queries they did not learn from."""
 
     networks: tuple[AffinityNetwork, ...]
-    epochs: int
     quality_scale: float
     cost_scale: float
 
@@ -63,11 +64,11 @@ def learned(graphs: Graphs, *, seed: int, on_progress: Progress) -> Learned:
                 run.step(epoch)
                 on_progress(place * epochs + epoch + 1, NETWORKS * epochs, "epochs of the graph network")
             runs.append(run)
-        return _chosen(runs)
+        return _scaled(runs)
 
 
 class _Run:
-    """One network: its training, its state after each epoch, and what that is worth on the block held out."""
+    """One network: its training, and what it says of the block held out."""
 
     def __init__(
         self,
@@ -78,8 +79,8 @@ class _Run:
         device: torch.device,
     ) -> None:
         self._episodes = [episode for place, episode in enumerate(episodes) if place != held_out]
-        self._judge = episodes[held_out]
-        sources, _ = self._judge
+        self.held_out = episodes[held_out]
+        sources, _ = self.held_out
         shapes = (sources.features.shape[1], sources.tasks.shape[1], sources.profiles.shape[1])
         self.network = AffinityNetwork(*shapes).to(device)
         self._optimizer = torch.optim.AdamW(self.network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -88,8 +89,6 @@ class _Run:
             self._optimizer,
             lambda step: min(1.0, (step + 1) / WARM_UP_STEPS) * (0.5 + 0.5 * np.cos(np.pi * step / steps)),
         )
-        self._states = [copy.deepcopy(self.network.state_dict())]
-        self.judgements = [self.judged(1.0, 1.0)]
 
     def step(self, epoch: int) -> None:
         """One epoch: each episode once."""
@@ -104,57 +103,63 @@ class _Run:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
             self._optimizer.step()
             self._schedule.step()
-        self._states.append(copy.deepcopy(self.network.state_dict()))
-        self.judgements.append(self.judged(1.0, 1.0))
 
-    def go_back(self, epoch: int) -> None:
-        self.network.load_state_dict(self._states[epoch])
-
-    def judged(self, quality_scale: float, cost_scale: float) -> tuple[float, float]:
-        """Losses of quality and cost on the block held out, shown with tasks and without."""
+    def says(self, episode: tuple[SourceTensors, TargetTensors], view: ViewTensors) -> tuple[Tensor, Tensor]:
         self.network.eval()
-        sources, targets = self._judge
+        sources, targets = episode
         with torch.no_grad():
-            quality = cost = 0.0
-            for view in (targets.told, targets.unseen):
-                steps, factors = self.network(sources, targets, view)
-                losses = _losses((steps * quality_scale, factors * cost_scale), view, targets)
-                quality, cost = quality + float(losses.quality) / 2, cost + float(losses.cost) / 2
-        return quality, cost
+            steps: tuple[Tensor, Tensor] = self.network(sources, targets, view)
+        return steps
 
 
-def _chosen(runs: Sequence[_Run]) -> Learned:
-    judgements = np.array([run.judgements for run in runs]).mean(axis=0)  # epochs × (quality, cost)
-    epochs = int((judgements @ [1.0, COST_WEIGHT]).argmin())
+def _scaled(runs: Sequence[_Run]) -> Learned:
+    """Quality: Σ Δ·r / Σ Δ̄², with Δ a network's change of the held-out queries' contrasts, r what the table left of
+    them, Δ̄ the networks' mean change: least squares, since held-out Δ and Δ̄ go along with r alike. Cost: the least
+    deviance.
+    """
+    along = power = 0.0
+    deviances = np.zeros(len(COST_SCALES))
     for run in runs:
-        run.go_back(epochs)
-    by_scale = np.array([[run.judged(scale, scale) for run in runs] for scale in SCALES]).mean(axis=1)
-    quality, cost = by_scale.argmin(axis=0)
+        _, targets = run.held_out
+        for view in (targets.told, targets.unseen):
+            steps, factors = run.says(run.held_out, view)
+            mean = torch.stack([other.says(run.held_out, view)[0] for other in runs]).mean(dim=0)
+            left = _contrasts(targets.quality - torch.sigmoid(view.logits), targets)
+            along += float((_contrasts(_change(steps, view), targets) * left).sum())
+            power += float((_contrasts(_change(mean, view), targets) ** 2).sum())
+            deviances += [float(_losses((steps, factors * scale), view, targets).cost) for scale in COST_SCALES]
     return Learned(
         networks=tuple(run.network for run in runs),
-        epochs=epochs,
-        quality_scale=SCALES[quality],
-        cost_scale=SCALES[cost],
+        quality_scale=float(np.clip(along / max(power, 1e-12), 0, 1)),
+        cost_scale=COST_SCALES[int(deviances.argmin())],
     )
 
 
+def _change(steps: Tensor, view: ViewTensors) -> Tensor:
+    return torch.sigmoid(view.logits + steps) - torch.sigmoid(view.logits)
+
+
+def _contrasts(values: Tensor, targets: TargetTensors) -> Tensor:
+    """Known cells less their query's mean; 0 where unknown."""
+    is_known = ~torch.isnan(targets.quality)
+    known = torch.where(is_known, values, 0.0)
+    levels = known.sum(dim=1, keepdim=True) / is_known.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.where(is_known, known - levels, 0.0)
+
+
 def _losses(steps: tuple[Tensor, Tensor], view: ViewTensors, targets: TargetTensors) -> _Losses:
-    """Cross-entropy of graded quality; soft choice among the known (AgentRouter, arXiv:2510.05445); gamma deviance of
-    cost, whose minimum is the mean rather than the median.
+    """Brier score of graded quality, split into what differs between candidates, which alone decides a choice, and what
+    they share; gamma deviance of cost, whose minimum is the mean rather than the median.
     """
-    logits, is_known = view.logits + steps[0], ~torch.isnan(targets.quality)
-    known = torch.where(is_known, targets.quality, 0.0)
-    entropy = functional.binary_cross_entropy_with_logits(logits, known, reduction="none") * is_known
-    quality = entropy.sum() / is_known.sum().clamp(min=1)
-    absent = torch.where(is_known, 0.0, -1e9)
-    wanted = functional.softmax(known / CHOICE_TEMPERATURE + absent, dim=1)
-    said = functional.log_softmax(torch.sigmoid(logits) / CHOICE_TEMPERATURE + absent, dim=1)
-    is_choice = is_known.sum(dim=1) > 1
-    choice = -((wanted * said).sum(dim=1) * is_choice).sum() / is_choice.sum().clamp(min=1)
+    errors = torch.sigmoid(view.logits + steps[0]) - targets.quality
+    contrasts, is_known = _contrasts(errors, targets), ~torch.isnan(targets.quality)
+    levels = torch.where(is_known, errors, 0.0).sum(dim=1) / is_known.sum(dim=1).clamp(min=1)
+    contrast = (contrasts**2).sum() / is_known.sum().clamp(min=1)
+    quality = CONTRAST_WEIGHT * contrast + LEVEL_WEIGHT * (levels**2).mean()
     is_priced = ~torch.isnan(targets.cost_usd) & (view.cost_usd > 0)
     ratios = torch.where(is_priced, targets.cost_usd, 1.0) / torch.where(is_priced, view.cost_usd, 1.0)
     deviance = (ratios * torch.exp(-steps[1]) + steps[1]).clamp(max=MOST_DEVIANCE) * is_priced
-    return _Losses(quality=quality + CHOICE_WEIGHT * choice, cost=deviance.sum() / is_priced.sum().clamp(min=1))
+    return _Losses(quality=quality, cost=deviance.sum() / is_priced.sum().clamp(min=1))
 
 
 @contextmanager

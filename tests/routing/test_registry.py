@@ -23,7 +23,9 @@ def test_unknown_policy_names_the_nearest_and_all() -> None:
 
 
 def test_unknown_encoder_names_all() -> None:
-    with pytest.raises(EncoderUnavailable, match="No encoder 'zzz'; known: auto, hashing, hub:ORGANISATION/NAME, minilm"):
+    with pytest.raises(
+        EncoderUnavailable, match="No encoder 'zzz'; known: auto, hashing, hub:ORGANISATION/NAME, minilm"
+    ):
         make_encoder("zzz")
 
 

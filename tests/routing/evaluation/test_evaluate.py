@@ -80,7 +80,7 @@ def test_router_is_compared_with_each_reference_and_knn() -> None:
 
 def test_good_router_passes_the_gate_and_a_bad_one_does_not() -> None:
     assert metrics(REPORT, "good")["gate"]["is_passed"] is True
-    assert set(metrics(REPORT, "knn")["gate"]["rivals"]) == {"best_single"}  # nobody is its own rival
+    assert metrics(REPORT, "knn")["gate"]["is_passed"] is False
 
 
 def test_thrift_holds_best_singles_quality_at_less_cost() -> None:

@@ -13,9 +13,9 @@ import torch
 from routing.dataset import MEASURES, Dataset, no_progress
 from routing.forecasts import Inputs
 from routing.predictors.ground_fitting import Fitted, fit_groundwork
-from routing.training import graph_folding, graph_learning, graph_network
+from routing.training import graph_episodes, graph_folding, graph_learning, graph_network
 from routing.training.graph import fit, fit_correction
-from routing.training.graph_episodes import MOST_SOURCES, Graphs, Hearing, Relation, graphs_of
+from routing.training.graph_episodes import Graphs, Hearing, Relation, graphs_of
 from tests.routing.small_data import small_dataset, small_inputs
 
 CPU = torch.device("cpu")
@@ -165,7 +165,7 @@ def test_a_seed_gives_the_same_arrays_and_leaves_the_callers_torch_as_it_was() -
 
 
 def test_it_learns_what_the_table_cannot_say() -> None:
-    whole = small_dataset(500, seed=2)
+    whole = small_dataset(400, candidates=4, seed=2)
     learned, judged = (whole.rows(whole.places_of(split)) for split in ("train", "dev"))
     router = fit(learned, small_inputs(learned), seed=0, on_progress=no_progress)
     inputs = small_inputs(judged).without_tasks()
@@ -176,7 +176,7 @@ def test_it_learns_what_the_table_cannot_say() -> None:
 
 
 def test_noise_is_left_alone() -> None:
-    data = small_dataset(300)
+    data = small_dataset(200, candidates=4)
     chance = np.random.default_rng(0).random(data.quality.shape)
     data = replace(data, quality=(chance < 0.5).astype(float), cost_usd=np.ones_like(data.cost_usd))
     inputs = small_inputs(data)
@@ -213,10 +213,9 @@ def test_relations_list_receivers_in_rising_order() -> None:
     assert relation.weights.tolist() == [2.0, 3.0, 4.0]
 
 
-def test_a_large_set_is_cut_to_what_can_be_served() -> None:
-    data = small_dataset(MOST_SOURCES + 100, candidates=2)
-    inputs = small_inputs(data, dimension=16)
-    fitted = fit_groundwork(data, inputs, seed=0, on_progress=no_progress)
+def test_a_large_set_is_cut_to_what_can_be_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, inputs, fitted = small()
+    monkeypatch.setattr(graph_episodes, "MOST_SOURCES", 60)
     graph = graphs_of(fitted, data, inputs, seed=0, hearing=Hearing())
-    assert len(graph.whole.features) == MOST_SOURCES
+    assert len(graph.whole.features) == 60
     assert sum(len(episode.targets.features) for episode in graph.episodes) == len(data)

@@ -12,7 +12,7 @@ from tests.routing.small_data import small_dataset, small_inputs
 
 
 def test_its_forecast_is_the_table_plus_weighted_corrections() -> None:
-    data = small_dataset(120)
+    data = small_dataset(60)
     inputs = small_inputs(data)
     stack, kernel, graph = (
         trainer(name)(data, inputs, seed=1, on_progress=no_progress) for name in ("stack", "kernel", "graph")
