@@ -13,7 +13,7 @@ from storage.errors import InvalidInput
 
 KNN = "knn"
 RIVALS = (KNN, "best_single")
-GATE_LEVEL = 0.90  # of the interval whose lower end must be above zero
+GATE_LEVEL = 0.80  # of the interval whose lower end must be above zero: nine chances in ten that the router is better
 
 Vector = NDArray[np.float64]
 

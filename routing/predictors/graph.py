@@ -44,7 +44,9 @@ class GraphCorrection(Correction):
 
     def __init__(self, weights: Arrays, neighbourhood: Neighbourhood) -> None:
         """Raises KeyError, ValueError where shapes do not fit."""
-        own: dict[str, Floats] = {name: weights[name].astype(np.float32) for name in self.shapes}
+        own: dict[str, Floats] = {
+            name: np.ascontiguousarray(weights[name], dtype=np.float32) for name in self.shapes
+        }  # products differ in their last bits between layouts
         _check(own, neighbourhood)
         self._own, self._neighbourhood = own, neighbourhood
         self._is_idle = not (own["head"].any() or own["head_bias"].any() or own["messages"].any())

@@ -36,6 +36,7 @@ def fit_correction(
 
     graphs = graphs_of(fitted, data, inputs, seed=seed, hearing=hearing)
     result = learned(graphs, seed=seed, on_progress=on_progress)
-    if not (result.quality_scale or result.cost_scale):
+    scales = {name: getattr(result, name) for name in ("contrast_scale", "level_scale", "cost_scale")}
+    if not any(scales.values()):
         return GraphCorrection.idle(len(data.candidates))
-    return folded(result.networks, graphs.whole, quality_scale=result.quality_scale, cost_scale=result.cost_scale)
+    return folded(result.networks, graphs.whole, **scales)

@@ -17,23 +17,29 @@ Doubles = NDArray[np.float64]
 
 
 def folded(
-    networks: Sequence[AffinityNetwork], sources: Sources, *, quality_scale: float, cost_scale: float
+    networks: Sequence[AffinityNetwork],
+    sources: Sources,
+    *,
+    contrast_scale: float = 1.0,
+    level_scale: float = 1.0,
+    cost_scale: float = 1.0,
 ) -> GraphCorrection:
-    """The networks' mean step, times the scales."""
+    """The networks' mean step, scaled: that of quality apart in what differs between candidates and what they share."""
     parts = [_parts(network, SourceTensors.of(sources, torch.device("cpu"))) for network in networks]
     candidates = sources.contrasts.shape[1]
-    scales = np.repeat([quality_scale, cost_scale], candidates) / len(networks)
+    shared = np.full((candidates, candidates), 1 / candidates)
+    scaling = np.zeros((2 * candidates, 2 * candidates))
+    scaling[:candidates, :candidates] = level_scale * shared + contrast_scale * (np.eye(candidates) - shared)
+    scaling[candidates:, candidates:] = cost_scale * np.eye(candidates)
     gains = NEAR_GAIN * np.mean([part["gains"] for part in parts], axis=0)
-    own = np.concatenate(
-        [sources.contrasts * gains[0] * quality_scale, sources.dearness * gains[1] * cost_scale], axis=1
-    )
+    own = np.concatenate([sources.contrasts * gains[0], sources.dearness * gains[1]], axis=1) @ scaling
     heard = len(sources.neighbourhood)
     messages = np.concatenate([*(part["messages"] for part in parts), own], axis=1)
     weights = {
         **{name: np.concatenate([part[name] for part in parts], axis=-1) for name in SIDE_BY_SIDE},
         **{name: np.stack([part[name] for part in parts]) for name in ("hidden", "root")},
-        "head": np.concatenate([part["head"] for part in parts]) * scales,
-        "head_bias": np.sum([part["head_bias"] for part in parts], axis=0) * scales,
+        "head": np.concatenate([part["head"] for part in parts]) @ scaling / len(networks),
+        "head_bias": np.sum([part["head_bias"] for part in parts], axis=0) @ scaling / len(networks),
         "messages": messages[:heard],
     }
     return GraphCorrection(weights, sources.neighbourhood)

@@ -32,7 +32,8 @@ class Learned:
     """Networks, and how much of their mean step pays on queries they did not learn from."""
 
     networks: tuple[AffinityNetwork, ...]
-    quality_scale: float
+    contrast_scale: float  # of what differs between candidates' qualities
+    level_scale: float  # of what they share
     cost_scale: float
 
 
@@ -113,24 +114,26 @@ class _Run:
 
 
 def _scaled(runs: Sequence[_Run]) -> Learned:
-    """Quality: Σ Δ·r / Σ Δ̄², with Δ a network's change of the held-out queries' contrasts, r what the table left of
-    them, Δ̄ the networks' mean change: least squares, since held-out Δ and Δ̄ go along with r alike. Cost: the least
-    deviance.
+    """Quality: Σ Δ·r / Σ Δ̄², with Δ a network's change of the held-out block, r what the table left of it, Δ̄ the
+    networks' mean change: least squares, since held-out Δ and Δ̄ go along with r alike. Cost: the least deviance.
     """
-    along = power = 0.0
+    along, power = np.zeros(2), np.zeros(2)  # contrasts, levels
     deviances = np.zeros(len(COST_SCALES))
     for run in runs:
         _, targets = run.held_out
         for view in (targets.told, targets.unseen):
             steps, factors = run.says(run.held_out, view)
             mean = torch.stack([other.says(run.held_out, view)[0] for other in runs]).mean(dim=0)
-            left = _contrasts(targets.quality - torch.sigmoid(view.logits), targets)
-            along += float((_contrasts(_change(steps, view), targets) * left).sum())
-            power += float((_contrasts(_change(mean, view), targets) ** 2).sum())
+            left = _parts(targets.quality - torch.sigmoid(view.logits), targets)
+            ours, theirs = _parts(_change(steps, view), targets), _parts(_change(mean, view), targets)
+            along += [float((our * rest).sum()) for our, rest in zip(ours, left, strict=True)]
+            power += [float((their**2).sum()) for their in theirs]
             deviances += [float(_losses((steps, factors * scale), view, targets).cost) for scale in COST_SCALES]
+    scales = np.clip(along / np.maximum(power, 1e-12), 0, 1)
     return Learned(
         networks=tuple(run.network for run in runs),
-        quality_scale=float(np.clip(along / max(power, 1e-12), 0, 1)),
+        contrast_scale=float(scales[0]),
+        level_scale=float(scales[1]),
         cost_scale=COST_SCALES[int(deviances.argmin())],
     )
 
@@ -139,22 +142,20 @@ def _change(steps: Tensor, view: ViewTensors) -> Tensor:
     return torch.sigmoid(view.logits + steps) - torch.sigmoid(view.logits)
 
 
-def _contrasts(values: Tensor, targets: TargetTensors) -> Tensor:
-    """Known cells less their query's mean; 0 where unknown."""
+def _parts(values: Tensor, targets: TargetTensors) -> tuple[Tensor, Tensor]:
+    """Known cells less their query's mean, 0 where unknown; the means, one a query."""
     is_known = ~torch.isnan(targets.quality)
     known = torch.where(is_known, values, 0.0)
     levels = known.sum(dim=1, keepdim=True) / is_known.sum(dim=1, keepdim=True).clamp(min=1)
-    return torch.where(is_known, known - levels, 0.0)
+    return torch.where(is_known, known - levels, 0.0), levels[:, 0]
 
 
 def _losses(steps: tuple[Tensor, Tensor], view: ViewTensors, targets: TargetTensors) -> _Losses:
     """Brier score of graded quality, split into what differs between candidates, which alone decides a choice, and what
     they share; gamma deviance of cost, whose minimum is the mean rather than the median.
     """
-    errors = torch.sigmoid(view.logits + steps[0]) - targets.quality
-    contrasts, is_known = _contrasts(errors, targets), ~torch.isnan(targets.quality)
-    levels = torch.where(is_known, errors, 0.0).sum(dim=1) / is_known.sum(dim=1).clamp(min=1)
-    contrast = (contrasts**2).sum() / is_known.sum().clamp(min=1)
+    contrasts, levels = _parts(torch.sigmoid(view.logits + steps[0]) - targets.quality, targets)
+    contrast = (contrasts**2).sum() / (~torch.isnan(targets.quality)).sum().clamp(min=1)
     quality = CONTRAST_WEIGHT * contrast + LEVEL_WEIGHT * (levels**2).mean()
     is_priced = ~torch.isnan(targets.cost_usd) & (view.cost_usd > 0)
     ratios = torch.where(is_priced, targets.cost_usd, 1.0) / torch.where(is_priced, view.cost_usd, 1.0)

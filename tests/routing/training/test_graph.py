@@ -63,7 +63,7 @@ def test_the_fold_equals_the_network(hearing: Hearing) -> None:
     graph = graphs_of(fitted, data, inputs, seed=0, hearing=hearing)
     sources, targets = graph.episodes[2].sources, graph.episodes[2].targets
     networks = [network_like(graph, seed) for seed in range(2)]
-    folded = graph_folding.folded(networks, sources, quality_scale=0.75, cost_scale=0.5)
+    folded = graph_folding.folded(networks, sources, contrast_scale=0.75, level_scale=0.75, cost_scale=0.5)
     source_tensors = graph_network.SourceTensors.of(sources, CPU)
     target_tensors = graph_network.TargetTensors.of(targets, CPU)
     rows = np.flatnonzero(fitted.blocks == 2)
@@ -86,7 +86,7 @@ def test_an_untrained_network_changes_nothing() -> None:
     network = graph_network.AffinityNetwork(
         sources.features.shape[1], sources.tasks.shape[1], sources.profiles.shape[1]
     )
-    shift = graph_folding.folded([network], sources, quality_scale=1, cost_scale=1).shift(fitted.unseen, inputs)
+    shift = graph_folding.folded([network], sources).shift(fitted.unseen, inputs)
     assert np.abs(shift.quality).max() < 1e-6
     assert np.abs(shift.cost - 1).max() < 1e-6
 
@@ -144,7 +144,7 @@ def test_the_order_of_candidates_is_unknown_to_the_network() -> None:
     for each in (data, turned):
         fitted = fit_groundwork(each, inputs, seed=0, on_progress=no_progress)
         graph = graphs_of(fitted, each, inputs, seed=0, hearing=Hearing())
-        folded = graph_folding.folded([network], graph.whole, quality_scale=1, cost_scale=1)
+        folded = graph_folding.folded([network], graph.whole)
         shifts.append(folded.shift(fitted.unseen, inputs))
     np.testing.assert_allclose(shifts[0].quality[:, order], shifts[1].quality, atol=1e-5)
     np.testing.assert_allclose(shifts[0].cost[:, order], shifts[1].cost, rtol=1e-4)
