@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.figures import Row, views
+from benchmarks.figures import Row, references, views
 from benchmarks.peers.llmrouter_peer import INSIDE, PEER, ROUTERS, Handover, Order, PeerRun, hand_over, run_peer
 from benchmarks.sets import LoadedSet
 from routing.dataset import mean_of_known, no_progress
@@ -80,7 +80,7 @@ def peer_rows(
         judged = views(report, router)
         if judged["text_only"] is not None:
             judged["text_only"] |= {"ece": None, "brier": None}
-        yield {**row, **judged}
+        yield {**row, **judged, "references": references(report)}
 
 
 def _runs(
