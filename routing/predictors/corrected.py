@@ -85,6 +85,10 @@ class Corrected(Predictor):
             energy_joules=ground.tasks @ tables["energy_joules"] if "energy_joules" in tables else None,
         )
 
+    def settled(self) -> Self:
+        """As it will be after saving and loading, which rounds: for fits, so that both forecast alike bit by bit."""
+        return type(self).restore(self.arrays(), self.settings())
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         named = prefixed("ground.", self.groundwork.arrays())
         for name, correction in self.corrections.items():

@@ -74,12 +74,14 @@ class Groundwork:
         }
 
     def settings(self) -> dict[str, object]:
-        return {"tasks": list(self.tasks)}
+        return {"tasks": list(self.tasks), "tables": sorted(self.tables)}
 
     @classmethod
     def restore(cls, arrays: Arrays, settings: Mapping[str, Any]) -> Self:
         """Undo of `arrays` and `settings`. Raises KeyError, ValueError."""
         tables = {name: array.astype(np.float64) for name, array in part(arrays, "table.").items()}
+        if sorted(tables) != settings["tables"]:
+            raise ValueError(f"There are tables of {sorted(tables)}, not of {settings['tables']}.")
         if len({table.shape for table in tables.values()}) != 1:
             raise ValueError("The tables of quality and amounts differ in shape.")
         return cls(

@@ -58,7 +58,8 @@ class HashedWords:
         dimension = min(dimension, len(texts) - 1)
         if dimension < 1 or not is_kept.any():
             return cls(kind, weights, np.zeros((BUCKETS, 0), np.float32), np.zeros(0))
-        projection = TruncatedSVD(dimension, random_state=0).fit(matrix).components_.T
+        with np.errstate(divide="ignore", invalid="ignore"):  # texts that are all alike leave no variance to explain
+            projection = TruncatedSVD(dimension, random_state=0).fit(matrix).components_.T
         projected = matrix @ projection
         centre = projected.mean(axis=0)
         length = max(float(np.linalg.norm(projected - centre, axis=1).mean()), 1e-9)

@@ -113,7 +113,7 @@ def fit(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> K
     """See `training.registry.Fit`."""
     fitted = fit_groundwork(data, inputs, seed=seed, on_progress=on_progress)
     correction = KernelCorrection.fit(fitted, data, seed=seed)
-    return Kernel(data.candidates, fitted.groundwork, {"kernel": correction}, {"kernel": WEIGHT})
+    return Kernel(data.candidates, fitted.groundwork, {"kernel": correction}, {"kernel": WEIGHT}).settled()
 
 
 def _points(ground: Ground, centre: NDArray[np.float64]) -> Matrix:

@@ -16,7 +16,7 @@ def fit(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> G
     """See `training.registry.Fit`."""
     fitted = fit_groundwork(data, inputs, seed=seed, on_progress=on_progress)
     correction = fit_correction(fitted, data, inputs, seed=seed, on_progress=on_progress)
-    return Graph(data.candidates, fitted.groundwork, {"graph": correction}, {"graph": 1.0})
+    return Graph(data.candidates, fitted.groundwork, {"graph": correction}, {"graph": 1.0}).settled()
 
 
 def fit_correction(

@@ -194,7 +194,7 @@ def _sparse(relation: Relation, device: torch.device) -> Tensor:
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         return torch.sparse_csr_tensor(
             torch.from_numpy(np.concatenate([[0], np.cumsum(counts)])),
-            torch.from_numpy(np.ascontiguousarray(relation.senders)),
+            torch.from_numpy(relation.senders.copy()),
             torch.from_numpy(relation.weights),
             size=relation.shape,
             device=device,
