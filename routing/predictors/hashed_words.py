@@ -22,6 +22,7 @@ HEAD_CHARACTERS, TAIL_CHARACTERS = 900, 300  # that are read of a text
 GROUP_LENGTHS = (2, 3)  # letters, as bytes of UTF-8
 WORD = re.compile(r"\b\w\w+\b")
 LEAST_TEXTS = 2  # that a bucket must occur in
+LEAST_LENGTH = 1e-4  # mean distance of texts (of length about one) from their centre: below it they are all alike
 
 Buckets = NDArray[np.int64]
 
@@ -62,7 +63,9 @@ class HashedWords:
             projection = TruncatedSVD(dimension, random_state=0).fit(matrix).components_.T
         projected = matrix @ projection
         centre = projected.mean(axis=0)
-        length = max(float(np.linalg.norm(projected - centre, axis=1).mean()), 1e-9)
+        length = float(np.linalg.norm(projected - centre, axis=1).mean())
+        if length < LEAST_LENGTH:
+            return cls(kind, weights, np.zeros((BUCKETS, 0), np.float32), np.zeros(0))
         kept = (projection / length).astype(np.float16).astype(np.float32)  # as it will be read back
         return cls(kind, weights, kept, centre / length)
 
