@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Self
 from zlib import crc32
 
@@ -21,6 +22,9 @@ MASK = BUCKETS - 1
 HEAD_CHARACTERS, TAIL_CHARACTERS = 900, 300  # that are read of a text
 GROUP_LENGTHS = (2, 3)  # letters, as bytes of UTF-8
 WORD = re.compile(r"\b\w\w+\b")
+KNUTH = np.uint64(2654435761)  # TAOCP 3, 6.4
+REMEMBERED_WORDS = 32_768  # hashes of words, some 4 MB
+LOG_COUNTS = (1 + np.log(np.maximum(np.arange(4096), 1))).astype(np.float32)  # no text that is read has more of one
 LEAST_TEXTS = 2  # that a bucket must occur in
 LEAST_LENGTH = 1e-4  # mean distance of texts (of length about one) from their centre: below it they are all alike
 
@@ -101,10 +105,14 @@ def _read(text: str) -> str:
 
 
 def _words(text: str) -> Buckets:
-    words = [word.encode("utf-8", "surrogatepass") for word in WORD.findall(text.lower())]
-    hashes = [crc32(word) for word in words]
-    hashes += [crc32(second, crc32(b" ", first)) for first, second in zip(hashes, words[1:], strict=False)]
-    return np.array(hashes, dtype=np.int64) & MASK
+    words = np.array([*map(_word_hash, WORD.findall(text.lower()))], dtype=np.uint64)
+    pairs = (words[:-1] * KNUTH + words[1:]) >> np.uint64(7)
+    return (np.concatenate([words, pairs]) & np.uint64(MASK)).astype(np.int64)
+
+
+@lru_cache(maxsize=REMEMBERED_WORDS)
+def _word_hash(word: str) -> int:
+    return crc32(word.encode("utf-8", "surrogatepass"))
 
 
 def _letters(text: str) -> Buckets:
@@ -114,7 +122,7 @@ def _letters(text: str) -> Buckets:
         mixed = np.full(max(0, len(letters) - length + 1), length, dtype=np.uint64)
         for place in range(length):
             mixed = mixed * np.uint64(257) + letters[place : place + len(mixed)]
-        parts.append(mixed * np.uint64(2654435761) >> np.uint64(11) & np.uint64(MASK))  # Knuth, TAOCP 3, 6.4
+        parts.append(mixed * KNUTH >> np.uint64(11) & np.uint64(MASK))
     return np.concatenate(parts).astype(np.int64)
 
 
@@ -125,7 +133,7 @@ def _frequencies(buckets: Buckets) -> tuple[Buckets, NDArray[np.float32]]:
     """The buckets in order, each once, and 1 + log of how often it occurs."""
     counts = np.bincount(buckets, minlength=1)
     places = np.flatnonzero(counts)
-    return places, (1 + np.log(counts[places])).astype(np.float32)
+    return places, LOG_COUNTS[np.minimum(counts[places], len(LOG_COUNTS) - 1)]
 
 
 def _weighed(places: Buckets, frequencies: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:

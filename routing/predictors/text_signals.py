@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,6 +43,8 @@ COMMON = (
     " would"
 )
 STOP_WORDS = frozenset(COMMON.split())
+NO_STEM = frozenset([""])
+REMEMBERED_WORDS = 32_768  # some 4 MB; most words of a text are common ones
 
 
 def text_signals(texts: Sequence[str]) -> Matrix:
@@ -138,8 +141,14 @@ def _compared(asked: frozenset[str], items: Iterable[str]) -> tuple[list[float],
 
 def _stems(text: str) -> frozenset[str]:
     """The beginnings of the words, also of those inside `camelCase` and `snake_case`."""
-    words = (word.lower() for word in WORD_PART.findall(text))
-    return frozenset(word[:STEM] for word in words if len(word) > 2 and word not in STOP_WORDS)
+    return frozenset(map(_stem, WORD_PART.findall(text))) - NO_STEM
+
+
+@lru_cache(maxsize=REMEMBERED_WORDS)
+def _stem(word: str) -> str:
+    """Empty for a word that says nothing."""
+    lower = word.lower()
+    return "" if len(lower) < 3 or lower in STOP_WORDS else lower[:STEM]
 
 
 SURFACE_COUNT = len(_surface("a"))
