@@ -71,7 +71,7 @@ class HashedWords:
         if length < LEAST_LENGTH:
             return cls(kind, weights, np.zeros((BUCKETS, 0), np.float32), np.zeros(0))
         kept = (projection / length).astype(np.float16).astype(np.float32)  # as it will be read back
-        return cls(kind, weights, kept, centre / length)
+        return cls(kind, weights, kept, (centre / length).astype(np.float64))
 
     def __call__(self, texts: Sequence[str]) -> Matrix:
         """Texts × dimension."""
