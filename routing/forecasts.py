@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]  # queries × candidates unless said otherwise
 Arrays = Mapping[str, NDArray[Any]]
+# What arithmetic of arrays that do not fit raises in `Predictor.predict`.
+PREDICTOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,13 +14,11 @@ from routing.base import ACTIVE, BAD_FORECAST, NO_ACTIVE_ROUTER, SHADOW, ArmFore
 from routing.encoders.cached import CachedEncoder
 from routing.errors import ArtifactRefused
 from routing.features import Featurizer, excerpt
-from routing.forecasts import Forecast, Inputs, Matrix
+from routing.forecasts import PREDICTOR_ERRORS, Forecast, Inputs, Matrix
 from routing.recent import Recent
 
 REMEMBERED = 4096  # texts' forecasts; about 1 kB each with 40 candidates
 LARGEST = 1e9  # USD, seconds or joules that a forecast may hold: more is no forecast, and would overflow when weighed
-# What arithmetic of arrays that do not fit raises; a decision goes on without the forecast.
-PREDICTOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class ServedRouter(Protocol):
@@ -120,7 +118,7 @@ class ForecastingFeaturizer(Featurizer):
     def _rows(self, role: str, router: _Router, inputs: Inputs) -> list[ArmForecasts | None]:
         try:
             rows = router.forecasts(inputs)
-        except PREDICTOR_ERRORS as exc:
+        except PREDICTOR_ERRORS as exc:  # the decision goes on without the forecast
             self._failed(role, len(inputs), f"{router.version_id}: {exc!r}")
             return [None] * len(inputs)
         if missing := sum(row is None for row in rows):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from routing.artifacts import Artifact, Manifest, code_version
 from routing.cards import CandidateCard
 from routing.dataset import mean_of_known
+from routing.errors import ArtifactRefused
 from routing.forecasts import Forecast, Inputs, Matrix
 from routing.memory import Memory
 from routing.predictors.adapted import AMOUNTS, Adapted, usual_amount
@@ -80,6 +81,7 @@ def adapt(artifact: Artifact, probes: Probes, inputs: Inputs) -> tuple[Adapted, 
     before = artifact.predictor if isinstance(artifact.predictor, Adapted) else None
     base = artifact.predictor if before is None else before.base
     known = [card for card in artifact.manifest.cards if card.id in base.candidates]
+    _check_memory(artifact.memory, len(base.candidates))
     forecast = base.predict(inputs)
     outcomes = _outcomes(artifact.memory, probes.texts, forecast)
     means = _means(artifact.memory, outcomes)
@@ -115,6 +117,13 @@ def _check(newcomers: Sequence[str], counts: Mapping[str, int], known: Sequence[
             f"There is no outcome of {', '.join(map(repr, silent))}; each newcomer needs some.",
             field="outcomes",
             hint="64 outcomes on queries that the router was trained on are plenty.",
+        )
+
+
+def _check_memory(memory: Memory | None, candidates: int) -> None:
+    if memory is not None and memory.quality.shape[1:] != (candidates,):
+        raise ArtifactRefused(
+            f"The router remembers outcomes in the shape {memory.quality.shape}; it learned {candidates} candidates."
         )
 
 
