@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from routing.artifacts import Artifact
 from routing.base import Encoder
 from routing.dataset import Progress, no_progress
+from routing.errors import ArtifactRefused
 from routing.features import excerpt
 from routing.forecasts import Forecast, Inputs, Matrix, Weights, choose, utility
 from routing.policies.exploration import with_floor
@@ -67,13 +70,17 @@ class OfflineRouter:
         self._is_wanted: NDArray[np.bool_] = np.array([id in wanted for id in known])
 
     def route(self, lines: Sequence[QueryLine], *, first: int = 0) -> list[dict[str, object]]:
-        """What the output file says of each query. `first`: how many queries were routed before these."""
+        """What the output file says of each query. `first`: how many queries were routed before these.
+
+        Raises ArtifactRefused for a forecast that is no number.
+        """
         inputs = Inputs(
             texts=tuple(line.text for line in lines),
             embeddings=self._encoder.encode([excerpt(line.text) for line in lines]),
             tasks=tuple(line.task for line in lines),
         )
         forecast = self._artifact.predictor.predict(inputs)
+        _check_finite(forecast, lines)
         utilities = utility(forecast, self._weights, self._artifact.manifest.reference)
         best = choose(utilities, forecast.cost_usd, allowed=np.broadcast_to(self._is_wanted, utilities.shape))
         return [
@@ -117,20 +124,14 @@ def route_file(
     """
     counts: dict[str, int] = {}
     total, done = _line_count(source), 0
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _writing(unfinished, is_packed=target.suffix == ".gz") as out:
-            lines = read_queries(source)
-            while batch := list(islice(lines, BATCH)):
-                for routed in router.route(batch, first=done):
-                    counts[str(routed["candidate"])] = counts.get(str(routed["candidate"]), 0) + 1
-                    out.write(json.dumps(routed, ensure_ascii=False) + "\n")
-                done += len(batch)
-                on_progress(done, total, "queries routed")
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with _whole(target) as out:
+        lines = read_queries(source)
+        while batch := list(islice(lines, BATCH)):
+            for routed in router.route(batch, first=done):
+                counts[str(routed["candidate"])] = counts.get(str(routed["candidate"]), 0) + 1
+                out.write(json.dumps(routed, ensure_ascii=False) + "\n")
+            done += len(batch)
+            on_progress(done, total, "queries routed")
     return counts
 
 
@@ -166,13 +167,18 @@ def _query(line: bytes, place: str) -> QueryLine:
         raise InvalidInput(f"{place}: a line of {len(line)} bytes; at most {MAX_LINE_BYTES} are taken.", field="input")
     try:
         value = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise InvalidInput(f"{place}: not a line of JSON: {exc}.", field="input") from exc
     if not isinstance(value, dict):
         raise InvalidInput(f"{place}: must be an object with `query_id` and `text`.", field="input")
     for name in ("query_id", "text"):
-        if not isinstance(value.get(name), str) or not value[name].strip():
+        if not isinstance(value.get(name), str):
             raise InvalidInput(f"{place}: `{name}` is {value.get(name)!r:.60}; it must be a text.", field=name)
+    if not value["query_id"] or any("\ud800" <= letter <= "\udfff" for letter in value["query_id"]):
+        raise InvalidInput(
+            f"{place}: `query_id` is {value['query_id']!r:.60}; it must be a text of whole characters, not empty.",
+            field="query_id",
+        )
     task = value.get("task")
     if task is not None and not isinstance(task, str):
         raise InvalidInput(f"{place}: `task` is {task!r:.60}; it must be a text, or be left out.", field="task")
@@ -180,12 +186,15 @@ def _query(line: bytes, place: str) -> QueryLine:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
+    """Of a file that can be read more than once: a pipe would be empty the second time."""
+    if path.exists() and not path.is_file():
+        raise InvalidInput(f"{str(path)!r} is no file; write the queries to one first.", field="input")
     try:
         with path.open("rb") as head:
             is_packed = head.read(2) == b"\x1f\x8b"
         with cast(Any, gzip.open(path) if is_packed else path.open("rb")) as stream:
             yield from stream
-    except (OSError, EOFError) as exc:
+    except (OSError, EOFError, zlib.error) as exc:
         raise InvalidInput(f"{str(path)!r} cannot be read: {exc}.", field="input") from exc
 
 
@@ -193,11 +202,34 @@ def _line_count(path: Path) -> int:
     return sum(1 for line in _lines(path) if line.strip())
 
 
+@contextmanager
+def _whole(target: Path) -> Iterator[TextIO]:
+    """A file that takes its name when all went well. Raises InvalidInput where it cannot be written."""
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with _writing(unfinished, is_packed=target.suffix == ".gz") as out:
+                yield out
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as exc:
+        raise InvalidInput(f"{str(target)!r} cannot be written: {exc}; name another file.", field="output") from exc
+
+
 def _writing(path: Path, *, is_packed: bool) -> TextIO:
     """A context manager, as every file is."""
     if is_packed:
         return cast(TextIO, gzip.open(path, "wt", encoding="utf-8"))
     return path.open("w", encoding="utf-8")
+
+
+def _check_finite(forecast: Forecast, lines: Sequence[QueryLine]) -> None:
+    is_sound = (np.isfinite(forecast.quality) & np.isfinite(forecast.cost_usd)).all(axis=1)
+    if not is_sound.all():
+        query_id = lines[int(is_sound.argmin())].query_id
+        raise ArtifactRefused(f"The router forecasts no number for query {query_id!r}.", hint="Train the router again.")
 
 
 def _cell(matrix: Matrix, row: int, column: int) -> float:

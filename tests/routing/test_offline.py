@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +14,13 @@ import pytest
 
 from routing.artifacts import Artifact
 from routing.encoders.hashing import HashingEncoder
+from routing.errors import ArtifactRefused
 from routing.forecasts import Weights
 from routing.offline import Exploration, OfflineRouter, parse_weights, route_file
 from routing.training.fitting import train
 from storage.errors import InvalidInput
 from tests.routing.small_data import small_dataset, small_inputs
+from tests.routing.trained import FixedPredictor
 
 ENCODER = HashingEncoder(dimension=128)
 DATA = small_dataset()
@@ -107,6 +111,9 @@ def test_packed_files_are_read_and_written(artifact: Artifact, tmp_path: Path) -
         ('{"query_id": "q"}', r"in.jsonl:2: `text` is None"),
         ('{"query_id": 3, "text": "hello"}', r"in.jsonl:2: `query_id` is 3"),
         ('{"query_id": "q", "text": "hello", "task": 1}', r"in.jsonl:2: `task` is 1"),
+        ('{"query_id": "\\ud800", "text": "hello"}', r"in.jsonl:2: `query_id` is"),
+        ('{"query_id": "", "text": "hello"}', r"in.jsonl:2: `query_id` is"),
+        ("[" * 100_000, r"in.jsonl:2: not a line of JSON"),
     ],
 )
 def test_bad_line_is_named_and_an_older_output_stays(
@@ -119,6 +126,40 @@ def test_bad_line_is_named_and_an_older_output_stays(
         route_file(OfflineRouter(artifact, ENCODER, weights=Weights()), source, target)
     assert target.read_text() == "older"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+def test_text_that_says_nothing_is_routed_like_any_other(artifact: Artifact, tmp_path: Path) -> None:
+    source = written(tmp_path / "in.jsonl", [{"query_id": "q", "text": ""}, {"query_id": "r", "text": " \n"}])
+    lines = routed(OfflineRouter(artifact, ENCODER, weights=Weights()), source, tmp_path / "out.jsonl")
+    assert [line["query_id"] for line in lines] == ["q", "r"]
+
+
+def test_packed_file_with_damage_is_told(artifact: Artifact, tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(queries(tmp_path / "in.jsonl").read_bytes()))
+    packed[40:60] = b"\xff" * 20
+    (tmp_path / "in.jsonl.gz").write_bytes(packed)
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        route_file(OfflineRouter(artifact, ENCODER, weights=Weights()), tmp_path / "in.jsonl.gz", tmp_path / "out")
+
+
+def test_pipe_is_refused_because_it_is_empty_the_second_time(artifact: Artifact, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidInput, match="is no file"):
+        route_file(OfflineRouter(artifact, ENCODER, weights=Weights()), tmp_path / "pipe", tmp_path / "out.jsonl")
+
+
+def test_output_that_cannot_be_written_is_told(artifact: Artifact, tmp_path: Path) -> None:
+    source = queries(tmp_path / "in.jsonl", count=2)
+    for target in (tmp_path, source / "out.jsonl"):
+        with pytest.raises(InvalidInput, match="cannot be written"):
+            route_file(OfflineRouter(artifact, ENCODER, weights=Weights()), source, target)
+
+
+def test_forecast_that_is_no_number_is_refused(artifact: Artifact, tmp_path: Path) -> None:
+    broken = replace(artifact, predictor=FixedPredictor([math.nan] * 6, [1.0] * 6, ids=DATA.candidates))
+    source = queries(tmp_path / "in.jsonl", count=2)
+    with pytest.raises(ArtifactRefused, match=f"no number for query {DATA.query_ids[0]!r}"):
+        route_file(OfflineRouter(broken, ENCODER, weights=Weights()), source, tmp_path / "out.jsonl")
 
 
 def test_missing_input_is_told(artifact: Artifact, tmp_path: Path) -> None:
