@@ -17,6 +17,7 @@ from routing.training.tables import read_parquet
 
 NEEDED = ("query_id", "candidate", "quality")
 KEYS = ("query_id", "candidate")
+LARGEST = 1e9  # USD, seconds, joules or tokens of one answer: more is a wrong unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,7 @@ def _outside(name: str, values: NDArray[np.float64]) -> tuple[str, NDArray[np.bo
         return bound, (values < 0) | (values > 1)
     if name == "propensity":
         return "cannot be the chance of a choice that was made; it lies above 0, up to 1.", (values <= 0) | (values > 1)
-    return "is negative; it must be 0 or more.", values < 0
+    return f"is outside 0 to {LARGEST:g}; is the unit right?", (values < 0) | (values > LARGEST)
 
 
 def _matrices(

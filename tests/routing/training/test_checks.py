@@ -78,7 +78,7 @@ def test_folder_in_order_has_no_problem(write: Write) -> None:
         ("q2,a,nan,0", "quality", "'nan' is not a finite number"),
         ("q2,a,good,0", "quality", "'good' is not a finite number"),
         ("q2,a,1,inf", "cost_usd", "'inf' is not a finite number. Leave the cell empty"),
-        ("q2,a,1,-1", "cost_usd", "'-1' is negative"),
+        ("q2,a,1,-1", "cost_usd", "'-1' is outside 0 to 1e"),
         ("q2,c,1,0", "candidate", "'c' is not listed in candidates.json"),
         ("q9,a,1,0", "query_id", "'q9' is not listed in the queries file"),
         ("q2\x00,a,1,0", "query_id", "is not listed"),
@@ -93,6 +93,19 @@ def test_wrong_outcome_is_told_by_line_and_field(write: Write, line: str, field:
     assert (problem.file, problem.line, problem.field) == ("outcomes.csv", 4, field)
     assert words in problem.message
     assert len(str(problem)) < 300
+
+
+def test_amount_in_a_wrong_unit_is_an_error(write: Write) -> None:
+    problem = only(problems(write(outcomes=with_line("q2,a,1,2e9"))))
+    assert problem.field == "cost_usd"
+    assert "is the unit right?" in problem.message
+
+
+def test_outcomes_that_all_lack_quality_are_an_error(write: Write) -> None:
+    found = problems(write(outcomes=f"{HEADER}\nq1,a,,0.1\nq2,b,,0.1"))
+    assert [problem.message for problem in found if problem.severity == "error"] == [
+        "no query of the train split has an outcome."
+    ]
 
 
 def test_propensity_of_zero_is_an_error(write: Write) -> None:
@@ -269,7 +282,7 @@ def test_reading_refuses_errors_with_the_first_of_them(write: Write) -> None:
     folder = write(outcomes=with_line("q2,a,7,-1"))
     with pytest.raises(InvalidInput, match=r"outcomes\.csv:4: quality: '7' is outside") as refused:
         read_dataset(folder)
-    assert "outcomes.csv:4: cost_usd: '-1' is negative" in str(refused.value)
+    assert "outcomes.csv:4: cost_usd: '-1' is outside 0 to 1e" in str(refused.value)
     assert refused.value.hint == f"All of it: antroute data validate {folder}"
 
 
