@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.offline import EncoderName, encoder_named
+from orchestrator.cli.offline import LARGEST_SEED, EncoderName, encoder_named
 from orchestrator.terminal import AsJson, note, progress_bar, say, say_json, say_table
 from storage.errors import InvalidInput, ServiceError
 
@@ -54,7 +54,7 @@ def evaluate(
     with_labels: Annotated[
         bool, typer.Option("--with-labels", help="Put the routers' figures with task labels first.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of fitting and resampling.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Of fitting and resampling.")] = 0,
     encoder: EncoderName = "auto",
     as_json: AsJson = False,
 ) -> None:

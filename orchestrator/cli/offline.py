@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from routing.training.fits import FitAll
     from routing.training.fitting import Trained
 
+LARGEST_SEED = 2**31 - 1  # of a seed, so that every library takes it and what is drawn from it
+MOST_FOLDS = 20
 EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, hashing, hub:ORG/NAME, or auto: the best.")]
 
 
@@ -61,9 +63,9 @@ def train(
     data: Annotated[Path, typer.Option("--data", help="A folder of training data; check it: antroute data validate.")],
     out: Annotated[Path, typer.Option("--out", help="The folder to make, for the trained router.")],
     router: Annotated[str, typer.Option("--router", help="A router's name, or auto: the best one found.")] = "auto",
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED)] = 0,
     folds: Annotated[
-        int, typer.Option("--folds", min=0, help="Of cross-validation on train; 0: judge on dev only.")
+        int, typer.Option("--folds", min=0, max=MOST_FOLDS, help="Of cross-validation on train; 0: judge on dev only.")
     ] = 3,
     encoder: EncoderName = "auto",
     ray: Annotated[str | None, typer.Option("--ray", help="Fit side by side on Ray: local, or an address.")] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from math import ceil
 from typing import Any, ClassVar
 
 import numpy as np
@@ -83,7 +84,7 @@ def _fit_network(
     wanted = targets[:, 0] if targets.shape[1] == 1 else targets
     network = MLPRegressor(
         hidden_layer_sizes=(HIDDEN,),
-        batch_size=min(BATCH, round((1 - HELD_OUT_SHARE) * len(features))),
+        batch_size=min(BATCH, len(features) - ceil(HELD_OUT_SHARE * len(features))),
         alpha=penalty,
         max_iter=1,
         early_stopping=True,
