@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,21 @@ class Fitted:
         return bool(self.blocks.any())
 
 
+# The last groundwork of each data set still in use: `auto` fits three routers that stand on the same one.
+_latest: WeakKeyDictionary[Dataset, tuple[Inputs, int, Fitted]] = WeakKeyDictionary()
+
+
 def fit_groundwork(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> Fitted:
-    """Raises InvalidInput if no quality is known."""
+    """Not fitted again for the same objects and seed. Raises InvalidInput if no quality is known."""
+    known = _latest.get(data)
+    if known is not None and known[0] is inputs and known[1] == seed:
+        return known[2]
+    fitted = _fitted(data, inputs, seed=seed, on_progress=on_progress)
+    _latest[data] = (inputs, seed, fitted)
+    return fitted
+
+
+def _fitted(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) -> Fitted:
     if np.isnan(data.quality).all():
         raise InvalidInput("No candidate has a known quality; at least one outcome is needed.", field="quality")
     features = QueryFeatures.fit(inputs)

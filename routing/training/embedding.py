@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
 from zlib import crc32
@@ -18,6 +20,7 @@ from routing.features import excerpt
 from routing.forecasts import Inputs
 from storage.errors import InvalidInput
 
+MOST_THREADS = 8  # an encoder runs on one thread each time it is called
 BATCH = 128  # texts between two writes and two words of progress
 DIGEST_BYTES = 16
 Vectors = NDArray[np.float32]
@@ -43,13 +46,16 @@ def embed(
     file = None if cache_dir is None else VectorFile.of(encoder, cache_dir)
     digest_to_vector = {} if file is None else file.read(excerpts)
     unknown = sorted((d for d in excerpts if d not in digest_to_vector), key=lambda d: (len(excerpts[d]), d))
-    for first in range(0, len(unknown), BATCH):
-        batch = unknown[first : first + BATCH]
-        vectors = _encoded(encoder, [excerpts[digest] for digest in batch])
-        digest_to_vector |= dict(zip(batch, vectors, strict=True))
-        if file is not None:
-            file.append(batch, vectors)
-        on_progress(first + len(batch), len(unknown), "encoding texts")
+    batches = [unknown[first : first + BATCH] for first in range(0, len(unknown), BATCH)]
+    done = 0
+    with ThreadPoolExecutor(max_workers=min(MOST_THREADS, os.cpu_count() or 1)) as threads:
+        found = threads.map(lambda batch: _encoded(encoder, [excerpts[digest] for digest in batch]), batches)
+        for batch, vectors in zip(batches, found, strict=True):
+            digest_to_vector |= dict(zip(batch, vectors, strict=True))
+            if file is not None:
+                file.append(batch, vectors)
+            done += len(batch)
+            on_progress(done, len(unknown), "encoding texts")
     rows = [digest_to_vector[_digest(excerpt(text))] for text in texts]
     return np.stack(rows) if rows else np.zeros((0, encoder.dimension), dtype=np.float32)
 
