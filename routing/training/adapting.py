@@ -9,7 +9,7 @@ Being linear in those outcomes, it carries over from outcomes to forecasts as it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +45,15 @@ class Probes:
     texts: tuple[str, ...]
     tasks: tuple[str | None, ...]
     measures: Mapping[str, Matrix]  # names of `dataset.MEASURES`
+    known_quality: Mapping[str, Vector] = field(default_factory=dict)  # of known candidates on the same queries
 
 
 def read_probes(known: Sequence[str], candidates: Path, outcomes: Path, queries: Path) -> Probes:
-    """The newcomers among the candidates, and their outcomes. Raises InvalidInput, which names file and line."""
-    cards = [card for card in cards_of(candidates) if card.id not in known]
+    """The newcomers among the candidates, in alphabetical order, and all outcomes on their queries.
+
+    Raises InvalidInput, which names file and line.
+    """
+    cards = sorted((card for card in cards_of(candidates) if card.id not in known), key=lambda card: card.id)
     if not cards:
         raise InvalidInput(f"{str(candidates)!r} names no candidate that the router does not know.", field="candidates")
     findings = Findings()
@@ -64,12 +68,13 @@ def read_probes(known: Sequence[str], candidates: Path, outcomes: Path, queries:
         raise InvalidInput(f"No outcomes could be read from {str(outcomes)!r}.", field="outcomes")
     told = {name: matrix[:, : len(ids)] for name, matrix in measures.items()}
     is_probed = (~np.isnan(told["quality"])).any(axis=1)
-    places = np.flatnonzero(is_probed)
+    places = sorted(np.flatnonzero(is_probed).tolist(), key=rows.ids.__getitem__)  # the files' order changes nothing
     return Probes(
         cards=tuple(cards),
         texts=tuple(rows.texts[place] for place in places),
         tasks=tuple(rows.tasks[place] for place in places),
         measures={name: matrix[places] for name, matrix in told.items()},
+        known_quality={id: measures["quality"][places, len(ids) + place] for place, id in enumerate(known)},
     )
 
 
@@ -83,7 +88,7 @@ def adapt(artifact: Artifact, probes: Probes, inputs: Inputs) -> tuple[Adapted, 
     known = [card for card in artifact.manifest.cards if card.id in base.candidates]
     _check_memory(artifact.memory, len(base.candidates))
     forecast = base.predict(inputs)
-    outcomes = _outcomes(artifact.memory, probes.texts, forecast)
+    outcomes = _outcomes(artifact.memory, probes, base.candidates, forecast)
     means = _means(artifact.memory, outcomes)
     heads = [
         _head(card, known, probes.measures["quality"][:, place], outcomes, means)
@@ -127,12 +132,16 @@ def _check_memory(memory: Memory | None, candidates: int) -> None:
         )
 
 
-def _outcomes(memory: Memory | None, texts: tuple[str, ...], forecast: Forecast) -> Matrix:
-    """What the known candidates did on these queries; where that is unknown, what they are expected to do."""
-    if memory is None:
-        return forecast.quality
-    remembered = memory.outcomes_of(texts)
-    return np.where(np.isnan(remembered), forecast.quality, remembered)
+def _outcomes(memory: Memory | None, probes: Probes, known: Sequence[str], forecast: Forecast) -> Matrix:
+    """What the known candidates did on these queries: as told, as remembered, or else as expected."""
+    outcomes = forecast.quality
+    if memory is not None:
+        remembered = memory.outcomes_of(probes.texts)
+        outcomes = np.where(np.isnan(remembered), outcomes, remembered)
+    told = np.full(outcomes.shape, np.nan)
+    for place, id in enumerate(known):
+        told[:, place] = probes.known_quality.get(id, np.nan)
+    return np.where(np.isnan(told), outcomes, told)
 
 
 def _means(memory: Memory | None, outcomes: Matrix) -> Vector:

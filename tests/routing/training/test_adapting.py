@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from routing.artifacts import Artifact, load, save
 from routing.dataset import MEASURES, Dataset
 from routing.encoders.hashing import HashingEncoder
+from routing.features import excerpt
 from routing.forecasts import Inputs
 from routing.predictors.adapted import Adapted
 from routing.training.adapting import Probes, adapt, read_probes
@@ -111,6 +113,46 @@ def test_without_memory_forecasts_stand_in_for_outcomes() -> None:
     predictor, _ = adapt(bare, *probes_of(WHOLE, NEWCOMERS, some(64)))
     columns = [predictor.candidates.index(id) for id in NEWCOMERS]
     assert error_of(predictor.predict(INPUTS).quality[:, columns], WHOLE.of_candidates(NEWCOMERS)) < 0.2
+
+
+def probe_files(folder: Path, data: Dataset, ids: list[str]) -> tuple[Path, Path, Path]:
+    """The files of `routers adapt`, rows in the order of the data, with outcomes of known candidates among them."""
+    cards = {card.id: card for card in WHOLE.cards}
+    folder.mkdir()
+    (folder / "new.json").write_text(json.dumps([cards[id].to_json() for id in ids]))
+    queries = [{"query_id": id, "text": text} for id, text in zip(data.query_ids, data.texts, strict=True)]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(query) + "\n" for query in queries))
+    rows = [
+        f"{id},{candidate},{data.quality[row, column]},{data.cost_usd[row, column]}\n"
+        for row, id in enumerate(data.query_ids)
+        for column, candidate in enumerate(data.candidates)
+    ]
+    (folder / "probes.csv").write_text("query_id,candidate,quality,cost_usd\n" + "".join(rows))
+    return folder / "new.json", folder / "probes.csv", folder / "queries.jsonl"
+
+
+def test_order_in_the_files_changes_no_byte(tmp_path: Path) -> None:
+    artifact, places = trained_without_newcomers("knn"), some(40)
+    digests = []
+    for name, rows, ids in (("one", places, NEWCOMERS), ("two", places[::-1], NEWCOMERS[::-1])):
+        probes = read_probes(KNOWN, *probe_files(tmp_path / name, WHOLE.rows(rows), list(ids)))
+        embeddings = ENCODER.encode([excerpt(text) for text in probes.texts])
+        inputs = Inputs(texts=probes.texts, embeddings=embeddings, tasks=probes.tasks)
+        digests.append(save(tmp_path / f"router-{name}", *adapt(artifact, probes, inputs)).sha256)
+    assert digests[0] == digests[1]
+
+
+def test_outcomes_of_known_candidates_on_new_queries_are_heeded(tmp_path: Path) -> None:
+    artifact, dev = trained_without_newcomers(), WHOLE.places_of("dev")[:64]
+    told = read_probes(KNOWN, *probe_files(tmp_path / "told", WHOLE.rows(dev), list(NEWCOMERS)))
+    silent = replace(told, known_quality={})
+    inputs = Inputs(
+        texts=told.texts, embeddings=ENCODER.encode([excerpt(text) for text in told.texts]), tasks=told.tasks
+    )
+    mixing = [adapt(artifact, probes, inputs)[0].weights["mixing"] for probes in (told, silent)]
+    assert np.abs(mixing[0] - mixing[1]).max() > 1e-3
+    known = WHOLE.of_candidates(KNOWN).rows(sorted(dev, key=lambda place: WHOLE.query_ids[place])).quality
+    assert np.array_equal(np.stack([told.known_quality[id] for id in KNOWN], axis=1), known)
 
 
 def test_newcomer_without_an_outcome_or_already_known_is_refused() -> None:
