@@ -35,7 +35,7 @@ def route(
     target: Annotated[Path | None, typer.Option("--output", help="JSONL, one line for each of the input.")] = None,
     weights: Annotated[str, typer.Option("--weights", help="quality,cost[,latency[,energy]]")] = "1,0",
     explore: Annotated[float, typer.Option("--explore", min=0, max=1, help="Share of choices left to chance.")] = 0.0,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1)] = 0,
     as_json: AsJson = False,
 ) -> None:
     """What would be decided for this query, and why; nothing runs. With --router, for a whole file of queries."""

@@ -48,7 +48,7 @@ def write_dataset(data: Dataset, folder: Path) -> None:
     """Writes candidates.json, queries.jsonl.gz and outcomes.csv.gz; the folder appears whole or not at all.
 
     The same data gives the same bytes, and writing them again changes nothing. Raises InvalidInput where the folder
-    holds anything else, and overwrites nothing.
+    holds anything else or cannot be written, and overwrites nothing.
     """
     cards = json.dumps([card.to_json() for card in data.cards], indent=1, ensure_ascii=False)
     name_to_bytes = {
@@ -61,6 +61,13 @@ def write_dataset(data: Dataset, folder: Path) -> None:
             return
         message = f"{str(folder)!r} is there already and holds something else; name a new folder."
         raise InvalidInput(message, field="out")
+    try:
+        _write(folder, name_to_bytes)
+    except OSError as exc:
+        raise InvalidInput(f"{str(folder)!r} cannot be written: {exc}; name another folder.", field="out") from exc
+
+
+def _write(folder: Path, name_to_bytes: dict[str, bytes]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder.with_name(f".{folder.name}.{token_hex(4)}.unfinished")
     unfinished.mkdir()

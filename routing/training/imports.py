@@ -16,6 +16,7 @@ from routing.dataset import MEASURES, Split
 from routing.training.assembly import DEFAULT_SPLIT_RULE, Imported, LeftOut, Measurement, SplitRule, assemble
 from routing.training.checks import Expectations, check
 from routing.training.listings import LIKELY_SPLITS, SPLITS, read_cards
+from routing.training.outcomes import LARGEST
 from routing.training.problems import Findings
 from routing.training.sources import Table, contents, numbers, read_csv, utf8
 from routing.training.tables import read_parquet
@@ -216,14 +217,15 @@ def _measurements(
 def _refusal(text: str, candidate: str, split: str, measures: Mapping[str, float]) -> str | None:
     """Why a row cannot be taken."""
     quality = measures["quality"]
-    is_impossible = measures.get("propensity", 1.0) == 0 or any(value < 0 for value in measures.values())
+    is_no_chance = not isnan(chance := measures.get("propensity", 1.0)) and not 0 < chance <= 1
+    is_no_amount = any(not 0 <= value <= LARGEST for value in measures.values() if not isnan(value))
     reasons = {
         "no text": not text.strip(),
         "no candidate": not candidate.strip(),
         f"the split {split!r:.40} is not one of {', '.join(SPLITS)}": bool(split) and split not in SPLITS,
         "no quality, or one that is not a number": isnan(quality),
         "a quality outside 0 to 1 (divide by the best mark there is)": not 0 <= quality <= 1,
-        "a negative amount, or a propensity of 0": is_impossible,
+        f"an amount outside 0 to {LARGEST:g}, or a propensity not above 0 or beyond 1": is_no_amount or is_no_chance,
     }
     return next((reason for reason, applies in reasons.items() if applies), None)
 

@@ -67,12 +67,18 @@ def test_foreign_file_or_folder_is_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "folder" / "letter.txt").read_text() == "mine"
 
 
+def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        write_dataset(small_dataset(8), tmp_path / "file" / "data")
+
+
 def test_write_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InvalidInput, match="No space"):
         write_dataset(small_dataset(queries=20), tmp_path / "data")
     assert list(tmp_path.iterdir()) == []
 

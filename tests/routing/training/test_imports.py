@@ -11,6 +11,7 @@ import pytest
 
 from routing.dataset import Dataset
 from routing.training.assembly import Imported, SplitRule, text_id
+from routing.training.checks import Expectations, check
 from routing.training.files import read_dataset, write_dataset
 from routing.training.imports import TableSource, import_data, parse_columns
 from routing.training.splits import stable_split
@@ -61,10 +62,19 @@ def test_long_table_is_taken_and_what_cannot_be_is_counted(tmp_path: Path) -> No
         "no quality, or one that is not a number": "long.csv:6",
         "a quality outside 0 to 1 (divide by the best mark there is)": "long.csv:7",
         "no text": "long.csv:8",
-        "a negative amount, or a propensity of 0": "long.csv:9",
+        "an amount outside 0 to 1e+09, or a propensity not above 0 or beyond 1": "long.csv:9",
         "the split 'foo' is not one of train, dev, test": "long.csv:10",
     }
     assert set(found.left_out.reason_to_count.values()) == {1}
+
+
+@pytest.mark.parametrize(("measure", "value"), [("propensity", "2"), ("propensity", "0"), ("cost_usd", "1e12")])
+def test_row_that_a_check_of_the_folder_would_refuse_is_left_out(tmp_path: Path, measure: str, value: str) -> None:
+    table = f"text,candidate,quality,{measure}\na,gpt,1,{value}\nb,gpt,1,0.5\nc,gpt,1,\n"
+    found = imported(tmp_path / "table.csv", table, {})
+    assert found.data.texts == ("b", "c") or found.data.texts == ("c", "b")
+    write_dataset(found.data, tmp_path / "data")
+    assert check(tmp_path / "data", Expectations(needs_train=False)).findings.error_count == 0
 
 
 def test_wide_table_has_columns_for_each_candidate(tmp_path: Path) -> None:
