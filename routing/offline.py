@@ -20,7 +20,7 @@ from routing.base import Encoder
 from routing.dataset import Progress, no_progress
 from routing.errors import ArtifactRefused
 from routing.features import excerpt
-from routing.forecasts import Forecast, Inputs, Matrix, Weights, choose, utility
+from routing.forecasts import PREDICTOR_ERRORS, Forecast, Inputs, Matrix, Weights, choose, utility
 from routing.policies.exploration import with_floor
 from routing.router import sample
 from storage.errors import InvalidInput
@@ -72,20 +72,26 @@ class OfflineRouter:
     def route(self, lines: Sequence[QueryLine], *, first: int = 0) -> list[dict[str, object]]:
         """What the output file says of each query. `first`: how many queries were routed before these.
 
-        Raises ArtifactRefused for a forecast that is no number.
+        Raises ArtifactRefused for a forecast that fails or is no number.
         """
         inputs = Inputs(
             texts=tuple(line.text for line in lines),
             embeddings=self._encoder.encode([excerpt(line.text) for line in lines]),
             tasks=tuple(line.task for line in lines),
         )
-        forecast = self._artifact.predictor.predict(inputs)
+        forecast = self._forecast(inputs)
         _check_finite(forecast, lines)
         utilities = utility(forecast, self._weights, self._artifact.manifest.reference)
         best = choose(utilities, forecast.cost_usd, allowed=np.broadcast_to(self._is_wanted, utilities.shape))
         return [
             self._routed(line, forecast, row, int(best[row]), counter=first + row) for row, line in enumerate(lines)
         ]
+
+    def _forecast(self, inputs: Inputs) -> Forecast:
+        try:
+            return self._artifact.predictor.predict(inputs)
+        except PREDICTOR_ERRORS as exc:
+            raise ArtifactRefused(f"The router cannot forecast: {exc!r}.", hint="Train the router again.") from exc
 
     def _routed(self, line: QueryLine, forecast: Forecast, row: int, best: int, *, counter: int) -> dict[str, object]:
         known = self._artifact.predictor.candidates

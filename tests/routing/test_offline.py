@@ -162,6 +162,14 @@ def test_forecast_that_is_no_number_is_refused(artifact: Artifact, tmp_path: Pat
         route_file(OfflineRouter(broken, ENCODER, weights=Weights()), source, tmp_path / "out.jsonl")
 
 
+def test_forecast_that_fails_is_told(artifact: Artifact, tmp_path: Path) -> None:
+    error = ValueError("shapes differ")
+    broken = replace(artifact, predictor=FixedPredictor([0.5] * 6, [1.0] * 6, ids=DATA.candidates, error=error))
+    source = queries(tmp_path / "in.jsonl", count=2)
+    with pytest.raises(ArtifactRefused, match="cannot forecast: ValueError"):
+        route_file(OfflineRouter(broken, ENCODER, weights=Weights()), source, tmp_path / "out.jsonl")
+
+
 def test_missing_input_is_told(artifact: Artifact, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="cannot be read"):
         route_file(OfflineRouter(artifact, ENCODER, weights=Weights()), tmp_path / "none", tmp_path / "out.jsonl")
