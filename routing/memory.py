@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import Dataset
+from routing.dataset import Dataset, mean_of_known
 from routing.forecasts import Arrays, Matrix
 
 STEPS = 254  # of quality between 0 and 1
@@ -33,7 +33,7 @@ class Memory:
     def restore(cls, arrays: Arrays) -> Self:
         """Undo of `arrays`. Raises KeyError or ValueError where they do not fit."""
         digests, quality = arrays["digests"], arrays["quality"]
-        if digests.ndim != 1 or quality.shape[:1] != digests.shape:
+        if digests.ndim != 1 or quality.ndim != 2 or len(quality) != len(digests):
             raise ValueError(f"Memory holds {digests.shape} digests and {quality.shape} outcomes.")
         return cls(digests=digests.astype(np.uint64), quality=quality.astype(np.uint8))
 
@@ -45,12 +45,13 @@ class Memory:
         return np.where(self.quality == MISSING, np.nan, self.quality / STEPS)
 
     def outcomes_of(self, texts: tuple[str, ...]) -> Matrix:
-        """The rows of these texts; NaN throughout for a text that was not trained on."""
-        place = {int(digest): row for row, digest in enumerate(self.digests)}
+        """The rows of these texts; NaN throughout for a text that was not trained on, means for one that was twice."""
+        digest_to_rows: dict[int, list[int]] = {}
+        for row, digest in enumerate(self.digests.tolist()):
+            digest_to_rows.setdefault(digest, []).append(row)
         known = self.outcomes()
-        unknown = np.full(known.shape[1], np.nan)
-        rows = [place.get(text_digest(text)) for text in texts]
-        return np.array([unknown if row is None else known[row] for row in rows]).reshape(len(texts), known.shape[1])
+        found = [mean_of_known(known[digest_to_rows.get(text_digest(text), [])]) for text in texts]
+        return np.array(found).reshape(len(texts), known.shape[1])
 
 
 def text_digest(text: str) -> int:

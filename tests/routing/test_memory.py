@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,12 @@ def test_outcomes_come_back_by_text_and_unknown_texts_are_unknown() -> None:
     assert np.isnan(rows[1]).all()
 
 
+def test_text_that_was_asked_twice_has_the_mean_of_what_is_known() -> None:
+    quality = np.array([[0.0, 1.0], [1.0, np.nan]])
+    twice = replace(DATA.rows([0, 1]).of_candidates(DATA.candidates[:2]), texts=("same", "same"), quality=quality)
+    assert np.allclose(Memory.of(twice).outcomes_of(("same",)), [[0.5, 1.0]])
+
+
 def test_memory_holds_no_text() -> None:
     assert {array.dtype.kind for array in Memory.of(DATA).arrays().values()} == {"u"}
 
@@ -26,3 +34,5 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     arrays = Memory.of(DATA).arrays()
     with pytest.raises(ValueError, match="digests"):
         Memory.restore({**arrays, "digests": arrays["digests"][:3]})
+    with pytest.raises(ValueError, match="outcomes"):
+        Memory.restore({**arrays, "quality": arrays["quality"][:, 0]})
