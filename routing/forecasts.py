@@ -117,7 +117,7 @@ def utility(forecast: Forecast, weights: Weights, reference: Reference) -> Matri
     return total
 
 
-TIE_TOLERANCE = 1e-9  # utilities this near are alike
+TIE_TOLERANCE = 1e-6  # utilities this near are alike: more than rounding moves them between batches
 
 
 def choose(utilities: Matrix, cost_usd: Matrix, *, allowed: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:

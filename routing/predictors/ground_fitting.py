@@ -32,7 +32,7 @@ class Fitted:
     """The groundwork, and the training queries as it sees them."""
 
     groundwork: Groundwork
-    told: Ground  # with their tasks
+    told: Ground  # with their tasks, each by the table of the other blocks
     unseen: Ground  # without them, each by posterior and table of the other blocks
     blocks: Places  # of each training query: 0 … count - 1; all 0 where there are too few to part
     tables: tuple[dict[str, Matrix], ...]  # by block: of the other blocks; `quality` and `cost_usd`
@@ -82,7 +82,7 @@ def _fitted(data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress) 
     told[~is_named] = shares[~is_named]
     return Fitted(
         groundwork=groundwork,
-        told=_ground(rows, told, is_named, [groundwork.tables], np.zeros_like(blocks)),
+        told=_ground(rows, told, is_named, tables, blocks),
         unseen=_ground(rows, shares, np.zeros(len(rows), dtype=bool), tables, blocks),
         blocks=blocks,
         tables=tuple(tables),

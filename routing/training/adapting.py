@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ LEVEL_DEVIATION = 0.1  # how far a newcomer's mean quality is expected to be fro
 NOISE = 60.0  # of one outcome, in units of the kernel: sums of squared deviations of outcomes
 OUTCOME_VARIANCE = 0.12  # of an outcome around what the others' outcomes say
 NAME_GROUP = 3  # letters
+LEAST_TRUSTED = 32  # outcomes of a newcomer; with fewer the adapted router does not pass its parent's gate
 PRICE_FLOOR_USD = 0.02  # per million tokens: below it prices are alike
 
 Vector = NDArray[np.float64]
@@ -211,10 +213,10 @@ def _scales(name: str, forecast: Forecast, probes: Probes) -> Vector:
 def _manifest(artifact: Artifact, predictor: Adapted, probes: Probes, counts: Mapping[str, int]) -> Manifest:
     parent = artifact.manifest
     cards = sorted((*parent.cards, *probes.cards), key=lambda card: card.id)
-    gate = parent.metrics.get("gate")
     metrics: dict[str, object] = {"parent": parent.metrics, "probes": dict(counts)}
+    gate = parent.metrics.get("gate")
     if isinstance(gate, Mapping):
-        metrics["gate"] = {**gate, "reason": f"Before these candidates were added: {gate.get('reason', '')}"}
+        metrics["gate"] = _gate(gate, counts)
     return replace(
         parent,
         kind=predictor.kind,
@@ -224,3 +226,12 @@ def _manifest(artifact: Artifact, predictor: Adapted, probes: Probes, counts: Ma
         code_version=code_version(),
         parent_sha256=artifact.sha256,
     )
+
+
+def _gate(gate: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    """The parent's, if there are enough outcomes of every newcomer to trust what was learned of it."""
+    unsure = sorted(id for id, count in counts.items() if count < LEAST_TRUSTED)
+    reason = f"Before {', '.join(counts)} joined: {gate.get('reason', '')}"
+    if unsure:
+        reason = f"Not passed: fewer than {LEAST_TRUSTED} outcomes of {', '.join(unsure)}. {reason}"
+    return {**gate, "is_passed": bool(gate.get("is_passed")) and not unsure, "reason": reason}

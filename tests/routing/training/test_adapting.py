@@ -177,3 +177,13 @@ def test_probes_are_read_from_files(tmp_path: Path) -> None:
     assert sorted(probes.texts) == sorted(WHOLE.texts[place] for place in places)
     with pytest.raises(InvalidInput, match="names no candidate that the router does not know"):
         read_probes(NEWCOMERS, *files)
+
+
+@pytest.mark.parametrize(("count", "is_passed"), [(64, True), (8, False)])
+def test_parents_gate_is_passed_on_only_with_enough_outcomes_of_each_newcomer(count: int, is_passed: bool) -> None:
+    artifact = trained_without_newcomers()
+    passed = {"gate": {"is_passed": True, "reason": "Passed: far ahead."}}
+    parent = replace(artifact, manifest=replace(artifact.manifest, metrics=passed))
+    _, manifest = adapt(parent, *probes_of(WHOLE, NEWCOMERS, some(count)))
+    assert manifest.metrics["gate"]["is_passed"] is is_passed
+    assert "far ahead" in manifest.metrics["gate"]["reason"]
