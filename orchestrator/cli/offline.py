@@ -171,6 +171,7 @@ def _tell(trained: Trained, sha256: str, out: Path) -> None:
             [
                 f"{name}{' (kept)' if name == trained.name else ''}",
                 f"{standing.scores.utility_area:.4f}",
+                _cross_validated(trained, name),
                 f"{standing.scores.quality:.4f}",
                 "" if standing.scores.cost_share is None else f"{standing.scores.cost_share:.2f}",
                 f"{trained.fitted[name].seconds:.1f}" if name in trained.fitted else "",
@@ -179,16 +180,20 @@ def _tell(trained: Trained, sha256: str, out: Path) -> None:
                 report.text_only.standings.items(), key=lambda item: -item[1].scores.utility_area
             )
         ]
-        say_table(
-            ["router", "utility area", "quality", "cost share", "fit seconds"],
-            rows,
-            title=f"{report.data.queries} dev queries, text only; quality and cost (of best single's) at cost weight 0",
+        say(
+            f"{report.data.queries} dev queries, text only; quality and cost (share of best single's) where cost weighs 0"
         )
+        say_table(["router", "area on dev", "cross-validated", "quality", "cost share", "fit seconds"], rows)
     say(f"Router {trained.name} {sha256[:12]} over {len(trained.predictor.candidates)} candidates is in {out}")
     gate = trained.manifest.metrics.get("gate")
     if isinstance(gate, Mapping):
         say(f"Gate: {gate['reason']}")
     say(f"Next: antroute evaluate --data DATA --router {out} --report REPORT; antroute routers promote {out}")
+
+
+def _cross_validated(trained: Trained, name: str) -> str:
+    areas = {} if trained.evidence is None else trained.evidence.cross_validated
+    return f"{areas[name].mean():.4f}" if len(areas.get(name, ())) else ""
 
 
 def check_target(folder: Path) -> None:
