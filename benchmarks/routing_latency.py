@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/routing_latency.py --out routing_latency.json
 
 Per kind: CPU of one forecast alone, decisions a second where forecasts and choices are made in batches, the whole
-`PolicyRouter.route()` (context, forecast, probabilities, draw) on a text whose vector is remembered, and the same on one
-whose forecast is remembered, too. What is read of the text beside its vector is part of the forecast. All is CPU time
-of all threads, so that a busy machine changes little, and a second of it is a second of one core.
+`PolicyRouter.route()` (context, forecast, probabilities, draw) on a text whose vector is remembered, and the same
+on one whose forecast is remembered, too. What is read of the text beside its vector is part of the forecast. All is
+CPU time of all threads, so that a busy machine changes little, and a second of it is a second of one core.
 """
 
 from __future__ import annotations

@@ -180,9 +180,8 @@ def _tell(trained: Trained, sha256: str, out: Path) -> None:
                 report.text_only.standings.items(), key=lambda item: -item[1].scores.utility_area
             )
         ]
-        say(
-            f"{report.data.queries} dev queries, text only; quality and cost (share of best single's) where cost weighs 0"
-        )
+        say(f"Utility areas, text only; on {report.data.queries} dev queries also quality and cost (of best single's)")
+        say("where cost weighs nothing.")
         say_table(["router", "area on dev", "cross-validated", "quality", "cost share", "fit seconds"], rows)
     say(f"Router {trained.name} {sha256[:12]} over {len(trained.predictor.candidates)} candidates is in {out}")
     gate = trained.manifest.metrics.get("gate")
