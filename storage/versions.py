@@ -83,7 +83,10 @@ class VersionHistory:
         if earlier and earlier[-1] == self.serving.active_id:
             earlier.pop()
         if not earlier:
-            raise VersionConflict("No router was active before; there is nothing to go back to.")
+            raise VersionConflict(
+                "No router was active before; there is nothing to go back to.",
+                hint="To choose without a trained router: antroute routers retire ID",
+            )
         back = Move(id=move.id, version_id=earlier[-1], to_state="active", reason=move.reason, is_rollback=True)
         return self._with_room(self.versions[earlier[-1]], back)
 

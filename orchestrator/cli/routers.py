@@ -54,19 +54,21 @@ def promote(
     id: IdOrFolder, force: Force = False, reason: Reason = "", store: StoreUrl = None, as_json: AsJson = False
 ) -> None:
     """Makes a router the active one, if it passed its gate. A folder is registered first."""
-    is_folder = Path(id).is_dir()
 
     async def work(routers: Routers) -> RouterChange:
-        version_id = (await routers.register(Path(id))).version.id if is_folder else id
-        return await routers.promote(version_id, force=force, reason=reason)
+        return await routers.promote(await _registered(routers, id), force=force, reason=reason)
 
-    run(_change(work, store, as_json, may_be_new=is_folder, serves=True))
+    run(_change(work, store, as_json, may_be_new=Path(id).is_dir(), serves=True))
 
 
 @app.command()
-def shadow(id: AnyId, reason: Reason = "", store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """Lets a router run beside the active one: its choices are recorded and not heeded."""
-    run(_change(lambda routers: routers.shadow(id, reason=reason), store, as_json, serves=True))
+def shadow(id: IdOrFolder, reason: Reason = "", store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Lets a router run beside the active one: its choices are recorded and not heeded. A folder is registered first."""
+
+    async def work(routers: Routers) -> RouterChange:
+        return await routers.shadow(await _registered(routers, id), reason=reason)
+
+    run(_change(work, store, as_json, may_be_new=Path(id).is_dir(), serves=True))
 
 
 @app.command()
@@ -79,6 +81,12 @@ def rollback(reason: Reason = "", store: StoreUrl = None, as_json: AsJson = Fals
 def retire(id: AnyId, reason: Reason = "", store: StoreUrl = None, as_json: AsJson = False) -> None:
     """Takes a router out of service; without an active one the table chooses."""
     run(_change(lambda routers: routers.retire(id, reason=reason), store, as_json))
+
+
+async def _registered(routers: Routers, id_or_folder: str) -> str:
+    """The id of a version; a folder is registered first."""
+    folder = Path(id_or_folder)
+    return (await routers.register(folder)).version.id if folder.is_dir() else id_or_folder
 
 
 @asynccontextmanager
