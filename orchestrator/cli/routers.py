@@ -54,21 +54,24 @@ def promote(
     id: IdOrFolder, force: Force = False, reason: Reason = "", store: StoreUrl = None, as_json: AsJson = False
 ) -> None:
     """Makes a router the active one, if it passed its gate. A folder is registered first."""
+    is_folder = Path(id).is_dir()
 
     async def work(routers: Routers) -> RouterChange:
-        return await routers.promote(await _registered(routers, id), force=force, reason=reason)
+        version_id = await _registered(routers, id, is_folder=is_folder)
+        return await routers.promote(version_id, force=force, reason=reason)
 
-    run(_change(work, store, as_json, may_be_new=Path(id).is_dir(), serves=True))
+    run(_change(work, store, as_json, may_be_new=is_folder, serves=True))
 
 
 @app.command()
 def shadow(id: IdOrFolder, reason: Reason = "", store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """Lets a router run beside the active one: its choices are recorded and not heeded. A folder is registered first."""
+    """Lets a router run beside the active one: its choices are recorded and not heeded."""
+    is_folder = Path(id).is_dir()
 
     async def work(routers: Routers) -> RouterChange:
-        return await routers.shadow(await _registered(routers, id), reason=reason)
+        return await routers.shadow(await _registered(routers, id, is_folder=is_folder), reason=reason)
 
-    run(_change(work, store, as_json, may_be_new=Path(id).is_dir(), serves=True))
+    run(_change(work, store, as_json, may_be_new=is_folder, serves=True))
 
 
 @app.command()
@@ -83,10 +86,9 @@ def retire(id: AnyId, reason: Reason = "", store: StoreUrl = None, as_json: AsJs
     run(_change(lambda routers: routers.retire(id, reason=reason), store, as_json))
 
 
-async def _registered(routers: Routers, id_or_folder: str) -> str:
+async def _registered(routers: Routers, id_or_folder: str, *, is_folder: bool) -> str:
     """The id of a version; a folder is registered first."""
-    folder = Path(id_or_folder)
-    return (await routers.register(folder)).version.id if folder.is_dir() else id_or_folder
+    return (await routers.register(Path(id_or_folder))).version.id if is_folder else id_or_folder
 
 
 @asynccontextmanager
