@@ -19,6 +19,8 @@ demo: setup  ## Route real questions over real local models (up to 10 minutes); 
 serve: setup  ## Serve the OpenAI-compatible API on loopback
 	$(BIN)/antroute serve
 
+# One thread for each matrix product: more of them wait for each other longer than they calculate.
+test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.ready-dev  ## Run all tests
 	$(BIN)/python -m pytest $(TESTS)
 
