@@ -44,5 +44,13 @@ def fit_in_turn(
 def fit_one(name: str, data: Dataset, inputs: Inputs, *, seed: int, on_progress: Progress = no_progress) -> Fitted:
     """Raises UnknownRouter, InvalidInput."""
     fit, began = trainer(name), time.perf_counter()
-    predictor = fit(data, inputs, seed=seed, on_progress=on_progress)
+    what_to_total: dict[str, int] = {}
+
+    def heard(done: int, total: int, what: str) -> None:
+        what_to_total[what] = total
+        on_progress(done, total, what)
+
+    predictor = fit(data, inputs, seed=seed, on_progress=heard)
+    for what, total in what_to_total.items():  # whoever stopped early is done, too
+        on_progress(total, total, what)
     return Fitted(predictor=predictor, seconds=time.perf_counter() - began)
