@@ -87,15 +87,16 @@ def main() -> int:
     parser.add_argument("--queries", type=int, default=1500, help="of the generated training data")
     parser.add_argument("--decisions", type=int, default=500, help="measured, each alone")
     parser.add_argument("--routers", default=",".join(sorted(TRAINERS)), help="names, with commas between")
+    parser.add_argument("--peers", type=Path, help="environment made by benchmarks/peers/llmrouter_peer.py --setup DIR")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("routing_latency.json"))
     chosen = parser.parse_args()
     data = generated(chosen.queries, chosen.candidates, seed=chosen.seed)
-    rows: list[Row] = []  # other projects' routers can be measured beside ours: append their rows
-    rows += [measured(name, data, chosen.decisions, seed=chosen.seed) for name in chosen.routers.split(",")]
+    rows = [measured(name, data, chosen.decisions, seed=chosen.seed) for name in chosen.routers.split(",")]
     table = route_cost(None, data, chosen.decisions)
     rows.append(Row(router="policy table, untrained", route_cpu_ms=table.mean_ms, route_cpu_ms_p99=table.p99_ms,
                     again_cpu_ms=table.again_ms))  # fmt: skip
+    rows += peer_rows(chosen.peers, data)
     print(
         f"{'router':<24} {'fit s':>8} {'kB':>8} {'ms alone':>9} {'batched/s':>10} {'route ms':>9} {'p99':>7}"
         f" {'again':>9}"
@@ -192,6 +193,21 @@ def measured(name: str, data: Dataset, decisions: int, *, seed: int) -> Row:
         route_cpu_ms_p99=route.p99_ms,
         again_cpu_ms=route.again_ms,
     )
+
+
+def peer_rows(environment: Path | None, data: Dataset) -> list[Row]:
+    """The peer's own way of choosing for one query, its text encoder left out; or why it was not measured."""
+    from benchmarks.peers.llmrouter_peer import peer_latency_rows
+
+    inputs = Inputs(
+        texts=data.texts,
+        embeddings=HashingEncoder(dimension=DIMENSION).encode([excerpt(text) for text in data.texts]),
+        tasks=data.tasks,
+    )
+    return [
+        Row(router=found["router"], route_cpu_ms=found.get("cpu_ms_each"), note=found.get("problem", ""))
+        for found in peer_latency_rows(environment, data, inputs)
+    ]
 
 
 def batched_per_second(artifact: Artifact, inputs: Inputs) -> float:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +28,8 @@ COST_WEIGHTS = (0.0, 0.1, 0.5)
 SEED = 3
 
 
-def is_written(name: str) -> bool:
-    """Whether both modules that the registries name for it are there."""
-    modules = (registry[name].partition(":")[0] for registry in (PREDICTORS, TRAINERS))
-    return all(find_spec(module) is not None for module in modules)
-
-
 def named(names: list[str]) -> pytest.MarkDecorator:
-    absent = pytest.mark.skip(reason="its module is not written yet")
-    return pytest.mark.parametrize(
-        "name", [pytest.param(name, marks=[] if is_written(name) else [absent]) for name in names]
-    )
+    return pytest.mark.parametrize("name", names)
 
 
 every_predictor = named(sorted(TRAINERS))
@@ -267,7 +257,7 @@ def test_arrays_that_lack_one_are_refused(name: str) -> None:
 
 
 def test_serving_loads_nothing_that_is_for_fitting(tmp_path: Path) -> None:
-    names = [name for name in sorted(TRAINERS) if is_written(name)]
+    names = sorted(TRAINERS)
     for name in names:
         saved(tmp_path / name, name, fitted(name))
     code = f"""
