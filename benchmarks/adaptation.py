@@ -11,13 +11,14 @@ import numpy as np
 from benchmarks.figures import Row, area_of, measured_outcomes
 from benchmarks.sets import LoadedSet
 from routing.artifacts import Artifact, Manifest, code_version
-from routing.dataset import MEASURES, no_progress
+from routing.dataset import MEASURES
 from routing.evaluation.outcomes import Outcomes
 from routing.evaluation.play import LAMBDAS, choices
 from routing.forecasts import Inputs, Predictor
 from routing.memory import Memory
 from routing.training.adapting import Probes, adapt
 from routing.training.registry import trainer
+from skills.progress import no_progress
 
 PROBES = 64  # queries on which each newcomer's outcome is known
 SHARE = 0.25  # of the candidates that are held out at once

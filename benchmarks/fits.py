@@ -13,11 +13,11 @@ import numpy as np
 
 from benchmarks.figures import Row, area_of, measured_outcomes, references, share_changed, views
 from benchmarks.sets import LoadedSet, Part, renamed
-from routing.dataset import Progress, no_progress
 from routing.evaluation.evaluate import evaluate
 from routing.evaluation.gate import KNN
 from routing.forecasts import Forecast, Predictor
 from routing.training.registry import trainer
+from skills.progress import Progress, no_progress
 
 
 def fit_rows(

@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.figures import Row, area_of, measured_outcomes
 from benchmarks.sets import LoadedSet
-from routing.dataset import no_progress
 from routing.evaluation.references import oracle_forecast, table_forecast
 from routing.training.registry import trainer
+from skills.progress import no_progress
 
 SHARES = (0.125, 0.25, 0.5, 1.0)  # each part holds the smaller ones
 FEWEST_QUERIES = 20

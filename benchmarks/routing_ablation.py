@@ -8,11 +8,11 @@ from pathlib import Path
 
 from benchmarks.figures import area_of, measured_outcomes
 from benchmarks.sets import SETS, LoadedSet, load_set
-from routing.dataset import no_progress
 from routing.predictors.corrected import Graph
 from routing.predictors.ground_fitting import fit_groundwork
 from routing.training.graph import fit_correction
 from routing.training.graph_episodes import Hearing
+from skills.progress import no_progress
 
 HEARINGS = {
     "all messages": Hearing(),

@@ -27,7 +27,7 @@ import numpy as np
 from routing.artifacts import Artifact, Manifest, load, save
 from routing.base import Option
 from routing.cards import CandidateCard
-from routing.dataset import Dataset, no_progress
+from routing.dataset import Dataset
 from routing.encoders.cached import CachedEncoder
 from routing.encoders.hashing import HashingEncoder
 from routing.features import TaskFeaturizer, excerpt
@@ -36,6 +36,7 @@ from routing.learned import ForecastingFeaturizer
 from routing.registry import make_policy
 from routing.router import PolicyRouter
 from routing.training.registry import TRAINERS, trainer
+from skills.progress import no_progress
 from storage.errors import ServiceError
 from storage.records import Candidate, ModelCard, Query
 

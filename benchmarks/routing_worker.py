@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.figures import Row
 from benchmarks.fits import fit_rows, renamed_row
 from benchmarks.sets import LoadedSet, is_same_reversed, load_set
-from routing.dataset import no_progress
+from skills.progress import no_progress
 
 MARK = "ROW "
 Job = dict[str, Any]

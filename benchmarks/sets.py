@@ -11,13 +11,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from routing.base import Encoder
 from routing.cards import CandidateCard
-from routing.dataset import MEASURES, Dataset, Progress, Split, no_progress
+from routing.dataset import MEASURES, Dataset, Split
 from routing.forecasts import Inputs
 from routing.registry import make_encoder
 from routing.training.embedding import inputs_of
 from routing.training.files import CANDIDATES_FILE, read_dataset
+from skills.encoder import Encoder
+from skills.progress import Progress, no_progress
 
 SETS = ("bfcl", "mmlupro", "zeroeval", "llmrouter", "twomodel")
 

@@ -27,7 +27,7 @@ from orchestrator.service import Defaults, Service
 from orchestrator.settings import CandidateSettings, ModelSettings, Settings
 from orchestrator.tracing import Tracer
 from orchestrator.trained_routers import TrainedRouters
-from routing.base import Encoder, Router
+from routing.base import Router
 from routing.encoders.cached import CachedEncoder
 from routing.features import Featurizer, TaskCatalog, TaskFeaturizer
 from routing.forecasts import Weights
@@ -36,6 +36,7 @@ from routing.registry import POLICIES, EncoderChoice, choose_encoder, make_polic
 from routing.router import TRAINED, PolicyRouter
 from routing.wrappers import FallbackRouter
 from skills.base import SkillLibrary
+from skills.encoder import Encoder
 from skills.registry import make_library
 from skills.wrappers import CombinedLibrary
 from storage.records import BudgetAccount, Candidate, ModelCard

@@ -14,7 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from orchestrator.sdk import Orchestrator
-    from routing.dataset import Progress
+    from skills.progress import Progress
     from storage.stores import Stores
 
 SQLITE = "sqlite:///"

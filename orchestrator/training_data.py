@@ -8,8 +8,8 @@ from datetime import datetime
 from orchestrator.reading import Attempt, attempt_of
 from orchestrator.settings import Settings
 from routing.cards import CandidateCard
-from routing.dataset import Progress, no_progress
 from routing.training.assembly import DEFAULT_SPLIT_RULE, Imported, LeftOut, Measurement, SplitRule, assemble
+from skills.progress import Progress, no_progress
 from storage.records import Payload
 from storage.stores import DecisionFilter, Stores
 

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,14 +139,3 @@ class Policy(ABC):
 
     def restore(self, state: Mapping[str, object]) -> None:
         """Undo of `state`."""
-
-
-class Encoder(Protocol):
-    """Texts to unit vectors."""
-
-    name: str  # with version; stands in every decision
-    dimension: int
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Shape (len(texts), dimension), rows of length one. Blocking: callers use a thread."""
-        ...

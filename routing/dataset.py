@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -16,12 +16,7 @@ from routing.forecasts import Matrix, Reference
 from storage.errors import InvalidInput
 
 Split = Literal["train", "dev", "test"]
-Progress = Callable[[int, int, str], None]  # done, total, what
 MEASURES = ("quality", "cost_usd", "input_tokens", "output_tokens", "latency_seconds", "energy_joules", "propensity")
-
-
-def no_progress(done: int, total: int, what: str) -> None:
-    """For callers who want to hear nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

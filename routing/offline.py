@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.artifacts import Artifact
-from routing.base import Encoder
-from routing.dataset import Progress, no_progress
 from routing.errors import ArtifactRefused
 from routing.features import excerpt
 from routing.forecasts import PREDICTOR_ERRORS, Forecast, Inputs, Matrix, Weights, choose, utility
 from routing.policies.exploration import with_floor
 from routing.router import sample
+from skills.encoder import Encoder
+from skills.progress import Progress, no_progress
 from storage.errors import InvalidInput
 
 BATCH = 256  # queries at once: some megabytes, and the encoder sorts them by length

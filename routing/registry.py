@@ -10,8 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar, cast
 
-from routing.base import Encoder, Policy
+from routing.base import Policy
 from routing.errors import EncoderUnavailable, UnknownPolicy
+from skills.encoder import Encoder
 
 POLICIES = {
     "best_single": "routing.policies.best_single:BestSingle",

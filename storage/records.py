@@ -13,6 +13,8 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import Any, Literal
 
+from storage.skill_records import SkillSelection
+
 USD_QUANTUM = Decimal("0.000000001")  # one nano-dollar: what a store counts in
 TOKENS_PER_MTOK = 1_000_000
 
@@ -131,6 +133,7 @@ class Candidate:
     model: str
     card: ModelCard
     skills: tuple[str, ...] = ()
+    found_skills: int = 0  # so many more are searched for each query among all that are catalogued
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +186,7 @@ class Decision:
     budget_reserved_usd: Decimal
     weights: Mapping[str, float] = field(default_factory=dict)  # what the utility was weighted with, by name
     shadow: ShadowChoice | None = None  # None: no shadow router ran beside it
+    skills: SkillSelection | None = None  # None: no candidate wanted skills to be searched for
     id: str = field(default_factory=lambda: new_id("decision"))
     decided_at: datetime = field(default_factory=utc_now)
 

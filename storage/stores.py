@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 
 from storage.records import (
     AuditEvent,
@@ -26,6 +26,7 @@ from storage.records import (
     VersionMove,
     VersionState,
 )
+from storage.skill_records import SkillMove, SkillState, SkillVersion
 
 Item = Decision | Outcome | Reward | Payload | Span
 
@@ -200,6 +201,64 @@ class PolicyVersionStore(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SkillFilter:
+    """Which skills, in the order of their ids; None means any."""
+
+    library: str | None = None
+    state: SkillState | None = None
+    name_contains: str | None = None  # without regard to case
+    after_id: str | None = None  # keyset cursor
+    limit: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkillChange:
+    """What adding one skill did."""
+
+    skill: SkillVersion  # as it is stored now
+    what: Literal["added", "updated", "restored", "unchanged"]
+
+
+class SkillStore(Protocol):
+    """The catalogue of skills. A skill's latest version is what counts; older ones stay for those who ask.
+
+    Every change is an event of the audit log (`skill_versioned`: all but the body, which is quoted by its digest;
+    `skill_moved`), written in the same transaction as its row.
+    """
+
+    async def put(self, skills: Sequence[SkillVersion]) -> list[SkillChange]:
+        """Adds each, all or none, in this order: a new id as version 1, another digest as the next version.
+
+        The digest of the latest version changes nothing, but for a removed skill, which is restored. A version with
+        findings of severity `quarantine` starts quarantined whatever its `state` says, unless an operator has allowed
+        this very digest of this skill before. Raises InvalidInput for an id that stands twice in `skills`.
+        """
+        ...
+
+    async def get(self, skill_id: str, *, version: int | None = None) -> SkillVersion:
+        """The latest version, or that one. Raises RecordNotFound."""
+        ...
+
+    async def find(self, wanted: SkillFilter) -> list[SkillVersion]:
+        """Latest versions only."""
+        ...
+
+    async def versions_of(self, skill_id: str) -> list[SkillVersion]:
+        """Oldest first. Raises RecordNotFound."""
+        ...
+
+    async def digests(self, *, state: SkillState = "active") -> dict[str, str]:
+        """Id to digest of all whose latest version is in this state: what an index compares itself with."""
+        ...
+
+    async def moves_of(self, skill_id: str) -> list[SkillMove]: ...
+
+    async def move(self, skill_ids: Sequence[str], to_state: SkillState, *, reason: str, by: str) -> list[SkillVersion]:
+        """The latest versions in their new state, all or none. Raises RecordNotFound."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stores:
     """Every store the service needs, opened together."""
 
@@ -211,4 +270,5 @@ class Stores:
     budgets: BudgetStore
     audit: AuditLog
     policy_versions: PolicyVersionStore
+    skills: SkillStore
     close: Callable[[], Awaitable[None]]

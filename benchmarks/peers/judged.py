@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from benchmarks.figures import Row, references, views
 from benchmarks.peers.llmrouter_peer import INSIDE, PEER, ROUTERS, Handover, Order, PeerRun, hand_over, run_peer
 from benchmarks.sets import LoadedSet
-from routing.dataset import mean_of_known, no_progress
+from routing.dataset import mean_of_known
 from routing.evaluation.evaluate import evaluate
 from routing.evaluation.gate import KNN
 from routing.forecasts import Arrays, Forecast, Inputs, Predictor
 from routing.training.registry import trainer
+from skills.progress import no_progress
 
 NEXT_BEST = 0.5  # of a candidate's mean quality: below every choice, and orders those that stand in for one
 

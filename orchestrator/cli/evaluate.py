@@ -15,11 +15,12 @@ from orchestrator.terminal import AsJson, note, progress_bar, say, say_json, say
 from storage.errors import InvalidInput, ServiceError
 
 if TYPE_CHECKING:
-    from routing.base import Encoder
-    from routing.dataset import Dataset, Progress
+    from routing.dataset import Dataset
     from routing.evaluation.log_report import LogReport
     from routing.evaluation.results import Report, View
     from routing.forecasts import Inputs, Predictor
+    from skills.encoder import Encoder
+    from skills.progress import Progress
 
 NOTHING_JUDGED = 1  # exit code
 

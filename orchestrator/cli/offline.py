@@ -12,9 +12,9 @@ import typer
 from orchestrator.terminal import AsJson, note, progress_bar, say, say_json
 
 if TYPE_CHECKING:
-    from routing.base import Encoder
     from routing.training.fits import FitAll
     from routing.training.fitting import Trained
+    from skills.encoder import Encoder
 
 LARGEST_SEED = 2**31 - 1  # of a seed, so that every library takes it and what is drawn from it
 MOST_FOLDS = 20

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.base import Encoder
 from routing.recent import Recent
+from skills.encoder import Encoder
 
 DEFAULT_CAPACITY = 4096  # texts; 1.5 kB each at 384 dimensions
 

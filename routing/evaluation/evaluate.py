@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from routing.artifacts import code_version
-from routing.dataset import Dataset, Progress, no_progress
+from routing.dataset import Dataset
 from routing.errors import ArtifactRefused
 from routing.evaluation.log_report import judge_log
 from routing.evaluation.outcomes import Outcomes, outcomes_of
@@ -19,6 +19,7 @@ from routing.evaluation.references import REFERENCES
 from routing.evaluation.results import DataFacts, Report, View
 from routing.evaluation.standings import standings
 from routing.forecasts import Forecast, Inputs, Predictor
+from skills.progress import Progress, no_progress
 from storage.errors import InvalidInput
 
 MOST_TOLD = 5  # candidates in an error's words

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.cards import CandidateCard
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Arrays, Inputs, Matrix
 from routing.predictors.array_predictor import LengthPriced
 from routing.predictors.bit_trees import SHAPES, BitTrees, flatten
@@ -17,6 +17,7 @@ from routing.predictors.costs import Amounts, log_lengths
 from routing.predictors.factors import candidate_factors
 from routing.predictors.means import candidate_means, check_learnable
 from routing.predictors.principal import principal_axes, project
+from skills.progress import Progress
 
 AXES = 32
 FACTORS = 4  # of each candidate: how it differs from the others, in what it gets right

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Inputs
 from routing.predictors.array_predictor import Constant
 from routing.predictors.means import candidate_means, check_learnable
+from skills.progress import Progress
 
 
 class Cheapest(Constant):

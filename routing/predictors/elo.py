@@ -11,11 +11,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Inputs, Matrix
 from routing.predictors.array_predictor import LengthPriced
 from routing.predictors.costs import Amounts
 from routing.predictors.means import candidate_means, check_learnable
+from skills.progress import Progress
 
 ROUNDS = 1000  # at most
 STEADY = 1e-10  # change of a rating, below which they are found

@@ -12,12 +12,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Inputs, Matrix
 from routing.predictors.array_predictor import LengthPriced
 from routing.predictors.costs import Amounts
 from routing.predictors.least_squares import fit_ridge
 from routing.predictors.means import candidate_means, check_learnable
+from skills.progress import Progress
 
 RANK = 8  # at most; more add nothing to what an embedding can tell
 ROUNDS = 20  # of filling holes

@@ -9,11 +9,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import Dataset, Progress, mean_of_known
+from routing.dataset import Dataset, mean_of_known
 from routing.forecasts import Inputs, Matrix
 from routing.predictors.groundwork import Ground, Groundwork
 from routing.predictors.query_features import QueryFeatures
 from routing.predictors.task_posterior import PosteriorFit
+from skills.progress import Progress
 from storage.errors import InvalidInput
 
 BLOCKS = 5  # parts of the training queries, each looked at by what was fitted on the others

@@ -8,12 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Arrays, Inputs, Matrix
 from routing.predictors.corrected import Correction, Kernel, Shift
 from routing.predictors.ground_fitting import Fitted, fit_groundwork
 from routing.predictors.groundwork import Ground, part, prefixed
 from routing.predictors.kernels import Landmarks, landmarks_of
+from skills.progress import Progress
 
 LANDMARKS = 500
 WIDTH = 0.3

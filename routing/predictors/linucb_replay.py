@@ -16,12 +16,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import MEASURES, Dataset, Progress
+from routing.dataset import MEASURES, Dataset
 from routing.forecasts import Inputs, Matrix
 from routing.predictors.array_predictor import LengthPriced
 from routing.predictors.costs import Amounts
 from routing.predictors.means import check_learnable
 from routing.predictors.principal import principal_axes, project
+from skills.progress import Progress
 
 AXES = 16
 ALPHA = 0.5  # how much not knowing counts as hope

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Arrays, Forecast, Inputs, Matrix
 from routing.predictors.array_predictor import ArrayPredictor
 from routing.predictors.means import candidate_means, check_learnable, known_amounts
+from skills.progress import Progress
 
 NEIGHBOURS = (4, 8, 16, 32, 64, 128)
 WIDTHS = (0.03, 0.1, 0.3)  # of cosines: a neighbour less alike than the nearest by this counts 1/e of it

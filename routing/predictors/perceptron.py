@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Inputs, Matrix
 from routing.predictors.array_predictor import LengthPriced
 from routing.predictors.costs import Amounts
 from routing.predictors.means import candidate_means, check_learnable
+from skills.progress import Progress
 
 HIDDEN = 64
 EPOCHS = 200  # at most; it stops when the held-out queries no longer get better

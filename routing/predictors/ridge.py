@@ -6,11 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Forecast, Inputs, Matrix
 from routing.predictors.array_predictor import ArrayPredictor
 from routing.predictors.least_squares import Linear, fit_ridge
 from routing.predictors.means import candidate_means, check_learnable, known_amounts
+from skills.progress import Progress
 
 LEAST_SHARE = 0.05  # of a candidate's mean: no amount is forecast below it, as a line may fall under zero
 

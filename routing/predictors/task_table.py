@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import Dataset, Progress, mean_of_known
+from routing.dataset import Dataset, mean_of_known
 from routing.forecasts import Arrays, Forecast, Inputs, Matrix
 from routing.predictors.array_predictor import ArrayPredictor
 from routing.predictors.means import candidate_means, check_learnable, known_amounts
+from skills.progress import Progress
 
 STRENGTHS = (1.0, 10.0, 100.0)  # inverse penalties to pick from; rows have length one
 USUAL_STRENGTH = 10.0  # where there is too little to pick by

@@ -8,11 +8,12 @@ from typing import cast
 
 import numpy as np
 
-from routing.dataset import Dataset, Progress, Split, no_progress
+from routing.dataset import Dataset, Split
 from routing.forecasts import Matrix
 from routing.training.listings import QueryRows, read_cards, read_queries, settle_splits
 from routing.training.outcomes import read_outcomes
 from routing.training.problems import Findings, Problem
+from skills.progress import Progress, no_progress
 
 CANDIDATES_FILES = ("candidates.json",)
 QUERIES_FILES = ("queries.jsonl", "queries.jsonl.gz")

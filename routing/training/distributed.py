@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Inputs, Predictor
 from routing.predictors.registry import predictor_class
 from routing.training.fits import Fitted, fit_one
+from skills.progress import Progress
 
 LOCAL = "local"
 OBJECT_STORE_BYTES = 200_000_000  # of a local cluster: the data is some tens of megabytes

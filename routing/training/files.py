@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
-from routing.dataset import MEASURES, Dataset, Progress, no_progress
+from routing.dataset import MEASURES, Dataset
 from routing.training.checks import FOR_TRAINING, Expectations, check
 from routing.training.problems import Problem
+from skills.progress import Progress, no_progress
 from storage.errors import InvalidInput
 
 CANDIDATES_FILE = "candidates.json"

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from routing.dataset import Dataset, Progress, no_progress
+from routing.dataset import Dataset
 from routing.forecasts import Inputs, Predictor
 from routing.training.registry import trainer
+from skills.progress import Progress, no_progress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

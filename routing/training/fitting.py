@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from routing.artifacts import Manifest, code_version
-from routing.base import Encoder
-from routing.dataset import Dataset, Progress, Split, no_progress
+from routing.dataset import Dataset, Split
 from routing.evaluation.evaluate import evaluate
 from routing.evaluation.gate import KNN
 from routing.evaluation.references import BEST_SINGLE
@@ -19,6 +18,8 @@ from routing.memory import Memory
 from routing.training.fits import FitAll, Fitted, fit_in_turn
 from routing.training.registry import AUTO, trainer
 from routing.training.selection import FOLDS, LEAST_QUERIES, Evidence, Sample, evidence
+from skills.encoder import Encoder
+from skills.progress import Progress, no_progress
 from storage.errors import InvalidInput
 
 AUTO_ROUTERS = ("table", "ridge", "mf", "mlp", "gbt", "kernel", "graph", "stack")  # simplest first; kNN is the bar

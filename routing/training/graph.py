@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Inputs
 from routing.predictors.corrected import Graph
 from routing.predictors.graph import GraphCorrection
 from routing.predictors.ground_fitting import Fitted, fit_groundwork
 from routing.training.graph_episodes import Hearing, graphs_of
+from skills.progress import Progress
 
 ALL_HEARING = Hearing()
 

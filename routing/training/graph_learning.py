@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from routing.dataset import Progress
 from routing.training.graph_episodes import Graphs
 from routing.training.graph_network import AffinityNetwork, SourceTensors, TargetTensors, ViewTensors
+from skills.progress import Progress
 
 NETWORKS = 3
 MOST_EPOCHS = 15

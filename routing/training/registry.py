@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Protocol, cast
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.errors import UnknownRouter
 from routing.forecasts import Inputs, Predictor
 from routing.registry import unknown
+from skills.progress import Progress
 
 TRAINERS = {
     "best_single": "routing.predictors.best_single:fit",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.evaluation.gate import RIVALS, Gate, gate
 from routing.evaluation.measures import areas
 from routing.evaluation.outcomes import outcomes_of
@@ -21,6 +21,7 @@ from routing.evaluation.play import LAMBDAS, choices, played, preferred
 from routing.evaluation.references import BEST_SINGLE, best_single_order
 from routing.forecasts import Inputs, Predictor
 from routing.training.fits import FitAll
+from skills.progress import Progress
 
 FOLDS = 3
 LEAST_QUERIES = 60  # fewer are not parted into folds

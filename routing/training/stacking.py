@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from routing.dataset import Dataset, Progress
+from routing.dataset import Dataset
 from routing.forecasts import Inputs
 from routing.predictors.corrected import Stack
 from routing.predictors.ground_fitting import fit_groundwork
 from routing.predictors.kernel import KernelCorrection
 from routing.training.graph import fit_correction
+from skills.progress import Progress
 
 # Chosen by cross-validation on three data sets: in full, one overfits what the other has explained already.
 WEIGHTS = {"graph": 0.7, "kernel": 0.6}

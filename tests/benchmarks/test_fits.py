@@ -18,8 +18,8 @@ from benchmarks.results import Results, is_deterministic
 from benchmarks.routing_runs import Unit
 from benchmarks.sets import LoadedSet, is_same_reversed, load_set
 from benchmarks.summary import summary
-from routing.dataset import no_progress
 from routing.evaluation.evaluate import evaluate
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset, write_dataset
 
 LATER = float("inf")

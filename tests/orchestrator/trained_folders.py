@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from routing.artifacts import save
-from routing.dataset import no_progress
 from routing.encoders.hashing import HashingEncoder
 from routing.features import excerpt
 from routing.forecasts import Inputs
 from routing.training.registry import trainer
+from skills.progress import no_progress
 from tests.routing.trained import data_of, manifest_of
 
 SERVED = ("large", "small")  # candidates of `tests.conftest`

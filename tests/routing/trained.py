@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from routing.artifacts import Artifact, Manifest, load, save
 from routing.cards import CandidateCard
-from routing.dataset import Dataset, no_progress
+from routing.dataset import Dataset
 from routing.encoders.hashing import HashingEncoder
 from routing.features import excerpt
 from routing.forecasts import Arrays, Forecast, Inputs, Matrix, Predictor, Reference
 from routing.training.registry import trainer
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset
 
 ARMS = ("model-a", "model-b", "model-c")

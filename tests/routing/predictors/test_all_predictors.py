@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from routing.artifacts import Artifact, Manifest, load, save
-from routing.dataset import MEASURES, Dataset, no_progress
+from routing.dataset import MEASURES, Dataset
 from routing.forecasts import Forecast, Predictor, Weights, choose, utility
 from routing.predictors.registry import PREDICTORS, predictor_class
 from routing.training.registry import TRAINERS, trainer
+from skills.progress import no_progress
 from storage.errors import InvalidInput
 from tests.routing.small_data import small_dataset, small_inputs
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from routing.dataset import no_progress
 from routing.predictors.array_predictor import ArrayPredictor
 from routing.predictors.elo import Elo
 from routing.predictors.registry import predictor_class
 from routing.training.registry import trainer
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset, small_inputs
 
 BASELINES = ["best_single", "cheapest", "elo", "gbt", "knn", "linucb", "mf", "mlp", "ridge", "table"]

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from routing.dataset import Dataset, no_progress
+from routing.dataset import Dataset
 from routing.forecasts import Weights, choose, utility
 from routing.predictors.elo import bradley_terry, wins
 from routing.training.registry import trainer
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset, small_inputs
 
 EVERY_WEIGHTING = [

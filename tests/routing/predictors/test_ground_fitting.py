@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from routing.dataset import Dataset, no_progress
+from routing.dataset import Dataset
 from routing.forecasts import Inputs
 from routing.predictors.corrected import MARGIN, bent
 from routing.predictors.ground_fitting import BLOCKS, Fitted, fit_groundwork, quality_table
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset, small_inputs
 
 DATA = small_dataset(queries=200)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from routing.dataset import no_progress
 from routing.predictors.linucb_replay import AXES, features, fit, replay
 from routing.predictors.principal import principal_axes
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset, small_inputs
 
 

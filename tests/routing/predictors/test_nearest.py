@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from routing.dataset import no_progress
 from routing.predictors.nearest import NEIGHBOURS, UNKNOWN, as_whole_numbers, fit, nearest, pick, similarities
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset, small_inputs
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from routing.dataset import no_progress
 from routing.predictors.means import candidate_means
 from routing.predictors.perceptron import LEAST_QUERIES, fit
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset, small_inputs
 
 

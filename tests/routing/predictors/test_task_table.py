@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from routing.dataset import Dataset, no_progress
+from routing.dataset import Dataset
 from routing.forecasts import Forecast
 from routing.predictors.task_table import TaskTable, fit
+from skills.progress import no_progress
 from tests.routing.small_data import TASKS, small_dataset, small_inputs
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from routing.dataset import no_progress
 from routing.training.distributed import fit_on_ray, ray_cluster
 from routing.training.fits import fit_in_turn
+from skills.progress import no_progress
 from storage.errors import InvalidInput
 from tests.routing.small_data import small_dataset, small_inputs
 

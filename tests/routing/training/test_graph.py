@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from routing.dataset import MEASURES, Dataset, no_progress
+from routing.dataset import MEASURES, Dataset
 from routing.forecasts import Inputs
 from routing.predictors.ground_fitting import Fitted, fit_groundwork
 from routing.training import graph_episodes, graph_folding, graph_learning, graph_network
 from routing.training.graph import fit, fit_correction
 from routing.training.graph_episodes import Graphs, Hearing, Relation, graphs_of
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset, small_inputs
 
 CPU = torch.device("cpu")

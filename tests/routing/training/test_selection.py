@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from routing.dataset import Dataset, no_progress
+from routing.dataset import Dataset
 from routing.encoders.hashing import HashingEncoder
 from routing.errors import UnknownRouter
 from routing.evaluation.references import BEST_SINGLE
 from routing.training.fits import fit_in_turn
 from routing.training.fitting import TrainingOptions, train
 from routing.training.selection import Evidence, Sample, areas_of, evidence
+from skills.progress import no_progress
 from storage.errors import InvalidInput
 from tests.routing.small_data import small_dataset, small_inputs
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from routing.dataset import no_progress
 from routing.predictors.corrected import bent
 from routing.training.registry import trainer
 from routing.training.stacking import WEIGHTS
+from skills.progress import no_progress
 from tests.routing.small_data import small_dataset, small_inputs
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from routing.encoders.hashing import HashingEncoder
 from routing.features import excerpt
-from routing.training.embedding import embed, inputs_of
+from routing.training.embedding import inputs_of
+from skills.embedding import embed
 from storage.errors import InvalidInput
 from tests.routing.small_data import small_dataset
 
@@ -22,7 +24,7 @@ TWO_AT_ONCE = """
 import sys
 from pathlib import Path
 from routing.encoders.hashing import HashingEncoder
-from routing.training.embedding import embed
+from skills.embedding import embed
 texts = [f"text {place} of {sys.argv[2]}" for place in range(1500)]
 embed(texts, HashingEncoder(dimension=32), cache_dir=Path(sys.argv[1]))
 """
@@ -56,9 +58,10 @@ def test_text_is_encoded_once_even_over_processes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(vectors, HashingEncoder(dimension=16).encode([*TEXTS, TEXTS[0]]))
 
 
-def test_only_the_excerpt_of_a_long_text_counts(tmp_path: Path) -> None:
+def test_only_the_excerpt_of_a_long_query_counts(tmp_path: Path) -> None:
     encoder = CountingEncoder()
-    embed(["a" * 5000], encoder, cache_dir=tmp_path)
+    data = replace(small_dataset(queries=1), texts=("a" * 5000,))
+    inputs_of(data, encoder, cache_dir=tmp_path)
     assert encoder.asked == [excerpt("a" * 5000)]
 
 
