@@ -90,6 +90,7 @@ class SkillSelection:
     fit_probability: float | None = None  # calibrated: that the best one fits; None: not known
     is_abstained: bool = False  # none fits well enough, so none was shown
     seconds: float = 0.0
+    reason: str = ""  # why none could be searched for or shown, in words; empty: nothing was wrong
 
     @property
     def shown(self) -> tuple[ConsideredSkill, ...]:
