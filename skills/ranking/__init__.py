@@ -1,0 +1,1 @@
+"""The second stage of the search for skills: who orders what the first stage found."""

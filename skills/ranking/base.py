@@ -1,0 +1,126 @@
+"""What a ranker is given for one query, and what it gives back; it knows the index by these protocols alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skills.base import Skill
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]  # numbers of skills in one open index
+FieldName = Literal["name", "description", "body"]
+FIELDS: tuple[FieldName, ...] = ("name", "description", "body")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermCounts:
+    """The terms of some rows: row i has `terms[offsets[i]:offsets[i + 1]]`, each once, with its count."""
+
+    offsets: NDArray[np.int64]  # (rows + 1,)
+    terms: NDArray[np.uint32]
+    counts: NDArray[np.uint16]
+
+
+class FieldTerms(Protocol):
+    """The terms of one field of every skill."""
+
+    @property
+    def average_length(self) -> float: ...  # terms a skill
+
+    def of(self, rows: Rows) -> TermCounts: ...
+
+    def counts(self, rows: Rows, terms: NDArray[np.uint32]) -> Floats:
+        """(rows, terms): how often each stands there. `terms` are known ones, each once."""
+        ...
+
+    def lengths(self, rows: Rows) -> Floats:
+        """(rows,): all terms, repeated ones too."""
+        ...
+
+
+class Terms(Protocol):
+    """The vocabulary, and the terms by field."""
+
+    def field(self, name: FieldName) -> FieldTerms: ...
+
+    def document_frequency(self, terms: NDArray[np.uint32]) -> Floats:
+        """(terms,): in how many skills each stands, whatever the field."""
+        ...
+
+    def idf(self, terms: NDArray[np.uint32]) -> Floats:
+        """(terms,): log(1 + (N - df + 0.5) / (df + 0.5)), the weight that BM25 gives each."""
+        ...
+
+
+class SkillVectors(Protocol):
+    """The vectors of every skill: the head first, then one a window of the body; length one, or zero for no text."""
+
+    def of(self, rows: Rows) -> Floats:
+        """(rows, 1 + windows, dimension)."""
+        ...
+
+
+class SkillArrays(Protocol):
+    """What an open index holds of its skills, by row."""
+
+    @property
+    def count(self) -> int: ...  # skills that can be found
+
+    @property
+    def terms(self) -> Terms: ...
+
+    @property
+    def vectors(self) -> SkillVectors: ...
+
+    def documents(self, rows: Rows) -> list[Skill]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryTerms:
+    """The query's terms that some skill has, each once; the capped ones of a long query."""
+
+    terms: NDArray[np.uint32]
+    counts: Floats  # in the query
+    idf: Floats
+    words: tuple[str, ...]  # the same terms, as stems
+    unknown: int = 0  # different terms that no skill has
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieved:
+    """One query and the candidates of the first stage, best first; all arrays run over the candidates."""
+
+    text: str
+    query: QueryTerms
+    vector: Floats  # (dimension,)
+    rows: Rows
+    lexical: Floats  # BM25 over the weighted fields; 0: no term in common
+    dense: Floats  # cosine of the nearest of the head and the windows, from the stored vectors
+    similarities: Floats  # (candidates, 1 + windows): cosine of each; 0 where there is no text
+    lexical_rank: NDArray[np.int64]  # from 1; 0: not among those that words found
+    dense_rank: NDArray[np.int64]  # from 1; 0: not among those that vectors found
+    fused: Floats  # reciprocal ranks, the score of the first stage
+    index: SkillArrays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reranked:
+    """What a ranker says of the candidates, in their order."""
+
+    scores: Floats
+    fit_probability: float | None = None  # calibrated: that the best one fits; None: not known
+
+
+class Ranker(Protocol):
+    """The second stage: scores what the first one found."""
+
+    sha256: str  # of the artefact
+
+    def rerank(self, found: Sequence[Retrieved]) -> list[Reranked]:
+        """One a query, finite scores. Blocking."""
+        ...
