@@ -40,7 +40,7 @@ def read_move(text: str, skills: Sequence[Skill]) -> SkillCall | FinalAnswer:
     name_to_skill = {skill.name: skill for skill in skills}
     call, answer = CALL.search(text), ANSWER.search(text)
     if call and not (answer and answer.start() < call.start()):
-        return _call(call.group(1), text[call.end() :], name_to_skill)
+        return _read_call(call, text, name_to_skill) or _call(call.group(1), text[call.end() :], name_to_skill)
     rest = text[answer.end() :] if answer else text
     unmarked = _native_call(rest) or _bare_call(rest, name_to_skill)
     if unmarked is not None and unmarked.name in name_to_skill:
@@ -60,6 +60,13 @@ def _call(name: str, rest: str, name_to_skill: Mapping[str, Skill]) -> SkillCall
         return SkillCall(name=name, arguments={})
     found = _arguments(rest, parameters_of(skill))
     return SkillCall(name=name, arguments=None if found is None else _fitted(found, skill))
+
+
+def _read_call(call: re.Match[str], text: str, name_to_skill: Mapping[str, Skill]) -> SkillCall | None:
+    """`CALL read NAME`: some models say so of a text."""
+    word = re.match(r"[A-Za-z_][\w.-]*", text[call.end() :])
+    is_meant = call.group(1).lower() == "read" and call.group(1) not in name_to_skill
+    return SkillCall(name=word.group(), arguments={}) if is_meant and word and word.group() in name_to_skill else None
 
 
 def _bare_call(text: str, name_to_skill: Mapping[str, Skill]) -> SkillCall | None:

@@ -19,12 +19,15 @@ from agents.tool_prompt import (
     error_message,
     example_messages,
     instructions,
+    read_bytes,
     result_message,
+    text_message,
     usage_of,
     with_last_word,
 )
 from skills.base import Skill, SkillLibrary
 from skills.errors import SkillError
+from skills.reading import is_text
 from storage.records import Message, Query
 
 MAX_TURNS = 3  # calls to the model
@@ -37,7 +40,8 @@ class _Observation:
     """What calling a skill gave."""
 
     message: Message
-    result: str = ""  # empty: it failed, or there was nothing to say
+    result: str = ""  # empty: it failed, or there was nothing to say; a text that was read is no result
+    read_bytes: int = 0  # of a text
 
 
 class ToolLoopAgent(Agent):
@@ -47,14 +51,18 @@ class ToolLoopAgent(Agent):
 
     async def run(self, query: Query, *, llm: LLM, skills: SkillLibrary) -> str:
         offered = await skills.skills()
-        request, last_result = _request(query, offered), ""
+        request, last_result, has_read = _request(query, offered), "", False
+        room = read_bytes(offered)  # for texts, over all turns
         for turns_left in reversed(range(MAX_TURNS)):
-            if turns_left == 0 and not last_result:  # no skill helped: the bare question is the better one
+            if turns_left == 0 and not (
+                last_result or has_read
+            ):  # no skill helped: the bare question is the better one
                 return (await llm.complete(plain_request(query))).text.strip()
             move = read_move((await llm.complete(request)).text, offered)
             if isinstance(move, FinalAnswer):
                 return cut_at_stop(move.text, query.generation.stop).strip() or last_result
-            observation = await _observe(move, skills, offered)
+            observation = await _observe(move, skills, offered, room=room)
+            room, has_read = room - observation.read_bytes, has_read or observation.read_bytes > 0
             last_result = observation.result or last_result
             shown = observation.message if turns_left > 1 else with_last_word(observation.message)
             request = replace(request, messages=(*request.messages, call_message(move), shown))
@@ -67,20 +75,27 @@ class ToolLoopAgent(Agent):
         )
         request = _request(query, skills)
         turns = [replace(request, messages=request.messages + longest_turns * turn) for turn in range(MAX_TURNS)]
+        if texts := read_bytes(skills):  # all of them together, and they may be read at once
+            read = (Message(role="user", content="x" * texts),)
+            turns[1:] = [replace(turn, messages=turn.messages + read) for turn in turns[1:]]
         plain = replace(plain_request(query), generation=request.generation)
         last = max(turns[-1], plain, key=lambda call: worst_case_of_call(call).input)  # either may come last
         return bound_of([*turns[:-1], last])
 
 
-async def _observe(call: SkillCall, skills: SkillLibrary, offered: Sequence[Skill]) -> _Observation:
-    if call.arguments is None:
+async def _observe(call: SkillCall, skills: SkillLibrary, offered: Sequence[Skill], *, room: int) -> _Observation:
+    texts = {skill.name for skill in offered if is_text(skill)}
+    if call.arguments is None and call.name not in texts:
         usage = next(usage_of(skill) for skill in offered if skill.name == call.name)
         error = f"the arguments are no JSON object. Write: CALL {call.name} {usage}"
         return _Observation(message=error_message(error))
     try:
-        result = await skills.call(call.name, call.arguments)
+        result = await skills.call(call.name, {} if call.name in texts else call.arguments or {})
     except SkillError as exc:
         return _Observation(message=error_message(f"{exc} {exc.hint}"))
+    if call.name in texts:
+        message = text_message(result, max(room, OBSERVATION_BYTES))
+        return _Observation(message=message, read_bytes=len(message.content.encode()))
     return _Observation(message=result_message(result), result=clipped(result, OBSERVATION_BYTES))
 
 
