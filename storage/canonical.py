@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,10 +30,13 @@ from storage.records import (
     TokenUsage,
     VersionMove,
 )
+from storage.skill_records import ConsideredSkill, SkillMove, SkillSelection
 
 LARGEST_EXACT_INTEGER = 2**53 - 1
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 REFUSED_IN_IDS = re.compile("[\x00\ud800-\udfff]")
+
+SCORES = ("retrieval", "rerank")  # of a considered skill
 
 Plain = dict[str, Any]  # what a JSON object is once parsed
 Encoder = Callable[[Any, str], Any]  # value and the name of its field, to JSON's types
@@ -49,6 +52,8 @@ COLUMNS: dict[str, tuple[str | None, ...]] = {
     "writer_opened": ("id", None, None, None, None, None, "opened_at"),
     "router_registered": ("id", None, None, None, None, None, "registered_at"),
     "router_moved": ("id", None, None, None, None, None, "moved_at"),
+    "skill_versioned": ("id", None, None, None, None, None, "added_at"),
+    "skill_moved": ("id", None, None, None, None, None, "moved_at"),
 }
 KIND_OF: dict[type, str] = {
     Decision: "decision",
@@ -56,6 +61,7 @@ KIND_OF: dict[type, str] = {
     Reward: "reward",
     PolicyVersion: "router_registered",
     VersionMove: "router_moved",
+    SkillMove: "skill_moved",
 }
 
 
@@ -107,7 +113,7 @@ def canonical_json(value: Plain) -> str:
     return orjson.dumps(_in_utf16_order(plain)).decode()
 
 
-def entry_of(record: Decision | Outcome | Reward | PolicyVersion | VersionMove) -> Entry:
+def entry_of(record: Decision | Outcome | Reward | PolicyVersion | VersionMove | SkillMove) -> Entry:
     """The event that holds this record."""
     return entry_from(KIND_OF[type(record)], {name: getattr(record, name) for name in record.__dataclass_fields__})
 
@@ -141,7 +147,7 @@ def parsed(canonical: str) -> Plain:
 
 
 def decision_from(canonical: str) -> Decision:
-    """The decision that `entry_of` wrote, equal in every field; one from before weights and shadows has neither."""
+    """The decision that `entry_of` wrote, equal in every field; an old one lacks weights, shadow and skills."""
     plain = _without_kind(canonical)
     plain["task_mixture"] = _floats(plain["task_mixture"])
     plain["context"] = tuple(map(float, plain["context"]))
@@ -153,6 +159,7 @@ def decision_from(canonical: str) -> Decision:
     plain["budget_reserved_usd"] = Decimal(plain["budget_reserved_usd"])
     plain["weights"] = _floats(plain.get("weights", {}))
     plain["shadow"] = _shadow(plain.get("shadow"))
+    plain["skills"] = _selection(plain.get("skills"))
     plain["decided_at"] = moment_of(plain["decided_at"])
     return Decision(**plain)
 
@@ -217,6 +224,18 @@ def _assessment(plain: Plain) -> Assessment:
 
 def _shadow(plain: Plain | None) -> ShadowChoice | None:
     return None if plain is None else ShadowChoice(**{**plain, "probability": float(plain["probability"])})
+
+
+def _selection(plain: Plain | None) -> SkillSelection | None:
+    if plain is None:
+        return None
+    plain["considered"] = tuple(ConsideredSkill(**_with_floats(each, SCORES)) for each in plain["considered"])
+    return SkillSelection(**_with_floats(plain, ("fit_probability", "seconds")))
+
+
+def _with_floats(plain: Plain, names: Sequence[str]) -> Plain:
+    """The object with these of its numbers as floats; one that is empty or not there stays so."""
+    return plain | {name: float(plain[name]) for name in names if plain.get(name) is not None}
 
 
 def _floats(plain: Plain) -> dict[str, float]:

@@ -6,7 +6,7 @@ No method awaits between its check and its change, so callers on one event loop 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -22,8 +22,10 @@ from storage.canonical import (
     span_from,
     version_move_from,
 )
-from storage.chain import erasure, forfeiture, head_of, linked, opening
-from storage.errors import RecordNotFound, StorageUnavailable
+from storage.chain import erasure, forfeiture
+from storage.errors import RecordNotFound
+from storage.memory_log import URL, MemoryLog, MemoryStore
+from storage.memory_skills import MemorySkillStore
 from storage.money import checked_account, checked_usd, ensure_affordable
 from storage.records import (
     AuditEvent,
@@ -43,51 +45,7 @@ from storage.records import (
 )
 from storage.stores import DecisionFilter, Item, RewardedDecision, StoredDecision, Stores
 from storage.versions import Move, Rollback, VersionHistory, checked_files, checked_version, ensure_free
-from storage.writing import StagedSpan, already_written, ensure_decisions, ensure_payloads, staged
-
-URL = "memory:"
-
-
-@dataclass
-class MemoryLog:
-    """Everything that is remembered, each table by id."""
-
-    writer: str
-    events: list[AuditEvent] = field(default_factory=list)
-    entries: dict[tuple[str, str], AuditEvent] = field(default_factory=dict)
-    payloads: dict[str, Payload] = field(default_factory=dict)
-    spans: dict[str, StagedSpan] = field(default_factory=dict)
-    accounts: dict[str, BudgetAccount] = field(default_factory=dict)
-    holds: dict[str, Hold] = field(default_factory=dict)
-    settled_holds: set[str] = field(default_factory=set)
-    artifacts: dict[str, dict[str, bytes]] = field(default_factory=dict)  # by digest, each file by name
-    is_closed: bool = False
-
-    def append(self, entry: Entry) -> None:
-        if not self.events:
-            self._link(opening(self.writer, (), at=utc_now()))
-        self._link(entry)
-
-    def of_kind(self, kind: str, *, decision_id: str | None = None) -> list[AuditEvent]:
-        """Events of this kind in log order; of one decision, if it is named."""
-        return [event for event in self.events if event.kind == kind and decision_id in (None, event.decision_id)]
-
-    def ensure_open(self) -> None:
-        if self.is_closed:
-            raise StorageUnavailable(f"The store {URL!r} is closed; open it again.")
-
-    def _link(self, entry: Entry) -> None:
-        head = head_of(self.events[-1]) if self.events else None
-        event = linked(entry, writer=self.writer, head=head, position=len(self.events) + 1)
-        self.events.append(event)
-        self.entries[event.kind, event.subject_id] = event
-
-
-@dataclass(frozen=True)
-class MemoryStore:
-    """What every store below stands on."""
-
-    log: MemoryLog
+from storage.writing import already_written, ensure_decisions, ensure_payloads, staged
 
 
 class MemoryJournal(MemoryStore):
@@ -359,5 +317,6 @@ async def open_memory(url: str, *, mode: str = "sync", writer: str | None = None
         budgets=MemoryBudgetStore(log),
         audit=MemoryAuditLog(log),
         policy_versions=MemoryPolicyVersionStore(log),
+        skills=MemorySkillStore(log),
         close=close,
     )

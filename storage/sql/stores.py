@@ -13,6 +13,7 @@ from storage.sql.engine import open_database
 from storage.sql.journal import SqlJournal
 from storage.sql.payloads import SqlPayloadStore
 from storage.sql.policy_versions import SqlPolicyVersionStore
+from storage.sql.skills import SqlSkillStore
 from storage.sql.traces import SqlTraceStore
 from storage.sql.upgrade import upgrade
 from storage.sql.writer import GroupWriter
@@ -57,5 +58,6 @@ async def open_sql(
         budgets=SqlBudgetStore(database, group_writer),
         audit=SqlAuditLog(database, group_writer),
         policy_versions=SqlPolicyVersionStore(database, group_writer),
+        skills=SqlSkillStore(database, group_writer),
         close=close,
     )

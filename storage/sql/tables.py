@@ -5,10 +5,13 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy import UniqueConstraint as Unique
 
-HEAD_REVISION = "0002"  # a test compares it with the migrations
+HEAD_REVISION = "0003"  # a test compares it with the migrations
 
 # SQLite's row id must be declared INTEGER; PostgreSQL's is eight bytes by name.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+# SQLite compares texts by their bytes; PostgreSQL does so under the collation "C" alone.
+Key = Text().with_variant(Text(collation="C"), "postgresql")
 
 metadata = MetaData()
 
@@ -64,6 +67,41 @@ artifact_files = Table(
     Column("artifact_sha256", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("content", LargeBinary, nullable=False),
+)
+
+# Insert-only by trigger. Texts as bytes: any Python text fits; the log holds all but the body.
+skill_versions = Table(
+    "skill_versions",
+    metadata,
+    Column("skill_id", Key, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# Insert-only by trigger.
+skill_moves = Table(
+    "skill_moves",
+    metadata,
+    Column("row", RowId, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("skill_id", Key, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Index("skill_moves_skill", "skill_id", "row"),
+)
+
+# The latest version of each skill and where its moves have led, written with them.
+skills = Table(
+    "skills",
+    metadata,
+    Column("skill_id", Key, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("library", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("folded_name", Text, nullable=False),
+    Index("skills_library", "library", "skill_id"),
+    Index("skills_state", "state", "skill_id", "sha256"),
 )
 
 # Money in whole nano-dollars.
