@@ -1,12 +1,14 @@
-"""Libraries around libraries: a choice of skills, several libraries as one."""
+"""Libraries around libraries and around skills: a choice, several as one, texts to read."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from skills.base import Skill, SkillLibrary
-from skills.errors import SkillError, SkillNotFound
+from skills.errors import SkillError, SkillNotFound, SkillRefused
 from skills.names import did_you_mean
+from skills.reading import delimited
 
 
 class FilteredLibrary(SkillLibrary):
@@ -52,3 +54,32 @@ class CombinedLibrary(SkillLibrary):
                     )
                 offers[skill.name] = (skill, library)
         return offers
+
+
+class TextLibrary(SkillLibrary):
+    """Skills that are texts: calling one gives its body to read, between marks that the body cannot forge.
+
+    A name that an earlier skill has already gets a number behind it, since a model calls by name alone.
+    """
+
+    def __init__(self, skills: Iterable[Skill]) -> None:
+        """Raises SkillError for a skill that is no text: it is called where it lives."""
+        self._name_to_skill: dict[str, Skill] = {}
+        for skill in skills:
+            if skill.kind != "text":
+                raise SkillError(f"Skill {skill.skill_id!r} is a {skill.kind}, not a text to read.")
+            name, number = skill.name, 2
+            while name in self._name_to_skill:
+                name, number = f"{skill.name}-{number}", number + 1
+            self._name_to_skill[name] = replace(skill, name=name, id=skill.skill_id)
+
+    async def skills(self) -> Sequence[Skill]:
+        return list(self._name_to_skill.values())
+
+    async def call(self, name: str, arguments: Mapping[str, object]) -> str:
+        skill = self._name_to_skill.get(name)
+        if skill is None:
+            raise SkillNotFound(f"No skill {name!r}; {did_you_mean(name, self._name_to_skill)}.")
+        if arguments:
+            raise SkillRefused(f"Skill {name!r} is a text to read and takes no arguments, not {sorted(arguments)}.")
+        return delimited(skill)

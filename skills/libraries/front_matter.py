@@ -31,6 +31,8 @@ def read_front_matter(content: bytes) -> tuple[Mapping[str, object], str]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise SkillRefused(f"The file is not UTF-8: {exc.reason} at byte {exc.start}.") from exc
+    if "\0" in text:
+        raise SkillRefused(f"The file is binary: it holds a NUL character at {text.index(chr(0))}.")
     if not text.lstrip().startswith("---"):
         raise SkillRefused("The file does not begin with front matter between two lines of '---'.")
     try:

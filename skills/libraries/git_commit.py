@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -10,12 +11,21 @@ _REFERENCE = re.compile(r"ref: (refs/[A-Za-z0-9._/-]{1,200})")
 MAX_BYTES = 4 * 1024 * 1024  # of a file of git that is read
 
 
-def commit_of(folder: Path) -> str | None:
-    """The commit of the checkout around `folder`; None where there is none or it is not told plainly."""
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """A working tree of a repository and the commit that it stands at."""
+
+    root: Path  # resolved
+    repository: str  # what it is called: where it was cloned from, or its folder
+    commit: str
+
+
+def checkout_around(folder: Path, *, repository: str = "") -> Checkout | None:
+    """The checkout that `folder` lies in; None where there is none or its commit is not told plainly."""
     for parent in (folder.resolve(), *folder.resolve().parents):
-        git = parent / ".git"
-        if git.is_dir():
-            return _head_commit(git)
+        if (parent / ".git").is_dir():
+            commit = _head_commit(parent / ".git")
+            return Checkout(root=parent, repository=repository or str(parent), commit=commit) if commit else None
     return None
 
 
