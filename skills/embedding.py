@@ -27,23 +27,24 @@ def embed(
     InvalidInput where the cache's folder cannot be used.
     """
     digest_to_text = {text_digest(text): text for text in texts}
+    digest_to_row = {digest: row for row, digest in enumerate(digest_to_text)}
+    vectors = np.empty((len(digest_to_row), encoder.dimension), dtype=np.float32)
     file = None if cache_dir is None else VectorFile.of(encoder.name, encoder.dimension, cache_dir)
-    digest_to_vector = {} if file is None else file.read(digest_to_text)
-    unknown = sorted(
-        (d for d in digest_to_text if d not in digest_to_vector), key=lambda d: (len(digest_to_text[d]), d)
-    )
+    known = set() if file is None else file.read_into(vectors, digest_to_row)
+    unknown = sorted((d for d in digest_to_text if d not in known), key=lambda d: (len(digest_to_text[d]), d))
     batches = [unknown[first : first + BATCH] for first in range(0, len(unknown), BATCH)]
     done = 0
     with ThreadPoolExecutor(max_workers=min(MOST_THREADS, os.cpu_count() or 1)) as threads:
         found = threads.map(lambda batch: _encoded(encoder, [digest_to_text[digest] for digest in batch]), batches)
-        for batch, vectors in zip(batches, found, strict=True):
-            digest_to_vector |= dict(zip(batch, vectors, strict=True))
+        for batch, encoded in zip(batches, found, strict=True):
+            vectors[[digest_to_row[digest] for digest in batch]] = encoded
             if file is not None:
-                file.append(batch, vectors)
+                file.append(batch, encoded)
             done += len(batch)
             on_progress(done, len(unknown), "encoding texts")
-    rows = [digest_to_vector[text_digest(text)] for text in texts]
-    return np.stack(rows) if rows else np.zeros((0, encoder.dimension), dtype=np.float32)
+    if len(texts) == len(vectors):
+        return vectors  # each text once, in this order
+    return vectors[[digest_to_row[text_digest(text)] for text in texts]]
 
 
 def _encoded(encoder: Encoder, texts: Sequence[str]) -> Vectors:

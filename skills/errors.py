@@ -4,6 +4,7 @@
   - SkillNotFound      no library offers it
   - SkillRefused       the arguments are wrong; the message says what would be right
   - SkillFailed        the skill itself broke
+* IndexRefused         the index on disk cannot be used as it is; the message says what to do
 """
 
 from __future__ import annotations
@@ -34,3 +35,10 @@ class SkillFailed(SkillError):
 
     code = "skill_failed"
     is_retryable = True
+
+
+class IndexRefused(ServiceError):
+    """The index of skills cannot be used."""
+
+    code = "index_refused"
+    hint = "Build it again with `antroute skills index`."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -105,6 +105,7 @@ class Retrieved:
     lexical_rank: NDArray[np.int64]  # from 1; 0: not among those that words found
     dense_rank: NDArray[np.int64]  # from 1; 0: not among those that vectors found
     fused: Floats  # reciprocal ranks, the score of the first stage
+    field_counts: Mapping[FieldName, Floats]  # (candidates, query's terms): how often each stands in the field
     index: SkillArrays
 
 

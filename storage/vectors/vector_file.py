@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from zlib import crc32
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from storage.errors import InvalidInput
 
 DIGEST_BYTES = 16
+RECORDS_AT_ONCE = 4_096  # read: a few megabytes, however long the file
 Vectors = NDArray[np.float32]
 
 
@@ -31,6 +32,7 @@ class VectorFile:
 
     def __init__(self, path: Path, dimension: int) -> None:
         self.path = path
+        self._dimension = dimension
         self._record = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("vector", "<f4", (dimension,)), ("checksum", "<u4")])
 
     @classmethod
@@ -42,22 +44,28 @@ class VectorFile:
 
     def read(self, wanted: Collection[bytes]) -> dict[bytes, Vectors]:
         """Digest to vector, of those that are wanted, here and sound. Raises InvalidInput."""
-        size = self._record.itemsize
-        try:
-            count = self.path.stat().st_size // size if self.path.exists() else 0
-            records = np.fromfile(self.path, dtype=self._record, count=count) if count else self._empty(0)
-        except OSError as exc:
-            raise self._unusable(exc) from exc
-        asked = set(wanted)
-        return {
-            digest: records["vector"][place]
-            for place, digest in enumerate(records["digest"].tolist())
-            if digest in asked and crc32(records[place : place + 1].tobytes()[:-4]) == records["checksum"][place]
-        }
+        digests = sorted(set(wanted))
+        vectors = np.empty((len(digests), self._dimension), dtype=np.float32)
+        found = self.read_into(vectors, {digest: place for place, digest in enumerate(digests)})
+        return {digest: vectors[place] for place, digest in enumerate(digests) if digest in found}
 
-    def append(self, digests: Sequence[bytes], vectors: Vectors) -> None:
+    def read_into(self, rows: NDArray[np.floating], digest_to_row: Mapping[bytes, int]) -> set[bytes]:
+        """Writes each vector that is here and sound to its row; says which were. Memory: `rows` and little else.
+
+        Raises InvalidInput.
+        """
+        found: set[bytes] = set()
+        for records in self._chunks():
+            for place, digest in enumerate(records["digest"].tolist()):
+                row = digest_to_row.get(digest)
+                if row is not None and crc32(records[place : place + 1].tobytes()[:-4]) == records["checksum"][place]:
+                    rows[row] = records["vector"][place]
+                    found.add(digest)
+        return found
+
+    def append(self, digests: Sequence[bytes], vectors: NDArray[np.floating]) -> None:
         """Raises InvalidInput where the folder takes no file."""
-        records = self._empty(len(digests))
+        records = np.zeros(len(digests), dtype=self._record)
         records["digest"] = np.array(digests, dtype=f"V{DIGEST_BYTES}")
         records["vector"] = vectors
         records["checksum"] = [crc32(records[place : place + 1].tobytes()[:-4]) for place in range(len(records))]
@@ -69,8 +77,16 @@ class VectorFile:
         except OSError as exc:
             raise self._unusable(exc) from exc
 
-    def _empty(self, count: int) -> NDArray[np.void]:
-        return np.zeros(count, dtype=self._record)
+    def _chunks(self) -> Iterator[NDArray[np.void]]:
+        size = self._record.itemsize
+        try:
+            if not self.path.exists():
+                return
+            with self.path.open("rb") as stream:
+                while whole := len(content := stream.read(RECORDS_AT_ONCE * size)) // size:
+                    yield np.frombuffer(content, dtype=self._record, count=whole)
+        except OSError as exc:
+            raise self._unusable(exc) from exc
 
     def _unusable(self, exc: OSError) -> InvalidInput:
         return InvalidInput(f"Vectors cannot be kept in {str(self.path)!r}: {exc}; name another folder.", field="cache")

@@ -1,0 +1,119 @@
+"""The search for skills in an index on disk: retrieve, then rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from skills.base import Skill, SkillHit, SkillSearch
+from skills.encoder import Encoder
+from skills.errors import SkillNotFound
+from skills.index.generations import current_generation
+from skills.index.manifest import IndexManifest
+from skills.index.opened import Opened, open_current
+from skills.index.retrieval import retrieve
+from skills.index.settings import SearchSettings
+from skills.ranking.base import Floats, Ranker, Reranked, Retrieved
+
+QUERIES_AT_ONCE = 64
+LONGEST_EXCERPT = 4_000  # characters of a query that are encoded
+LoadRanker = Callable[[Path], Ranker]
+
+
+class SkillIndex:
+    """A `SkillSearcher` over one generation; a newer one needs `reopened`. May be searched from many threads."""
+
+    def __init__(
+        self, opened: Opened, *, encoder: Encoder, ranker: Ranker | None = None, settings: SearchSettings | None = None
+    ) -> None:
+        self._opened = opened
+        self._encoder = encoder
+        self._ranker = ranker
+        self._settings = settings or SearchSettings()
+        self.sha256 = opened.sha256
+        self.ranker_sha256 = "" if ranker is None else ranker.sha256
+        self.encoder_name = encoder.name
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        encoder: Encoder,
+        load_ranker: LoadRanker | None = None,
+        settings: SearchSettings | None = None,
+        verify: bool = False,
+        use_gpu: bool = True,
+    ) -> SkillIndex:
+        """Maps the current generation into memory; sizes are checked always, digests if `verify`.
+
+        `load_ranker` makes the ranker of the folder that the index was built with; None: retrieval alone. Raises
+        IndexRefused, and what `load_ranker` raises.
+        """
+        opened = open_current(folder, encoder=encoder, verify=verify, use_gpu=use_gpu)
+        place = opened.ranker_folder
+        ranker = None if load_ranker is None or place is None else load_ranker(place)
+        return cls(opened, encoder=encoder, ranker=ranker, settings=settings)
+
+    @property
+    def manifest(self) -> IndexManifest:
+        return self._opened.manifest
+
+    @property
+    def arrays(self) -> Opened:
+        """What it holds, by row. See `skills.ranking.base.SkillArrays`."""
+        return self._opened
+
+    def is_current(self) -> bool:
+        """Whether no newer generation serves: one small file is read. Raises IndexRefused."""
+        return current_generation(self._opened.folder) == self._opened.name
+
+    def search(self, texts: Sequence[str], *, top: int) -> list[SkillSearch]:
+        """See `SkillSearcher`. A blank text finds nothing."""
+        asked = [place for place, text in enumerate(texts) if text.strip()]
+        searches = [SkillSearch(hits=())] * len(texts)
+        for first in range(0, len(asked), QUERIES_AT_ONCE):
+            some = asked[first : first + QUERIES_AT_ONCE]
+            found = self.retrieve([texts[place] for place in some], candidates=max(top, self._settings.candidates))
+            ranked = [None] * len(found) if self._ranker is None else self._ranker.rerank(found)
+            for place, one, scores in zip(some, found, ranked, strict=True):
+                searches[place] = self._search(one, scores, top)
+        return searches
+
+    def retrieve(self, texts: Sequence[str], *, candidates: int | None = None) -> list[Retrieved]:
+        """The first stage alone, for a ranker or for learning one; texts are not blank."""
+        if not self._opened.count:
+            vectors: Floats = np.zeros((len(texts), self._encoder.dimension), dtype=np.float32)
+        else:
+            vectors = self._encoder.encode([text[:LONGEST_EXCERPT] for text in texts])
+        return retrieve(
+            self._opened, texts, vectors, self._settings, candidates=candidates or self._settings.candidates
+        )
+
+    def skills(self, skill_ids: Sequence[str]) -> list[Skill]:
+        """See `SkillSearcher`."""
+        unknown = [skill_id for skill_id in skill_ids if skill_id not in self._opened.id_to_row]
+        if unknown:
+            raise SkillNotFound(f"The index has no skill {unknown[0]!r}.")
+        rows = [self._opened.id_to_row[skill_id] for skill_id in skill_ids]
+        return self._opened.documents(np.array(rows, dtype=np.int64))
+
+    def _search(self, found: Retrieved, ranked: Reranked | None, top: int) -> SkillSearch:
+        scores = found.fused if ranked is None else ranked.scores
+        order = np.lexsort((self._opened.id_order[found.rows], -scores))[:top]
+        hits = []
+        for rank, place in enumerate(order.tolist(), start=1):
+            card = self._opened.cards[int(found.rows[place])]
+            hits.append(
+                SkillHit(
+                    skill_id=card.skill_id,
+                    name=card.name,
+                    sha256=card.sha256,
+                    rank=rank,
+                    retrieval=float(found.fused[place]),
+                    rerank=None if ranked is None else float(ranked.scores[place]),
+                )
+            )
+        return SkillSearch(hits=tuple(hits), fit_probability=None if ranked is None else ranked.fit_probability)

@@ -1,0 +1,89 @@
+"""Where each term stands, by term, with what it is worth there: BM25 over weighted fields, but for the idf.
+
+Robertson, Zaragoza and Taylor (2004), "Simple BM25 extension to multiple weighted fields": the counts of a term in the
+fields are discounted by the fields' lengths, weighted and added, then saturated once: c (k1 + 1) / (c + k1). A stuffed
+text is worth at most k1 + 1 a term. The idf is applied when searching, so that it is that of the whole index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skills.index.settings import IndexSettings
+from skills.index.terms import field_weights, row_lengths, rows_of_entries
+from skills.ranking.base import FIELDS, FieldName, Floats, TermCounts
+
+Terms = NDArray[np.uint32]
+Averages = Mapping[FieldName, float]  # terms a skill
+ROW_BITS = np.uint64(32)
+
+
+def averages(fields: Mapping[FieldName, TermCounts]) -> dict[FieldName, float]:
+    return {name: float(np.mean(lengths)) if len(lengths := row_lengths(fields[name])) else 0.0 for name in FIELDS}
+
+
+def discount(lengths: NDArray[np.floating] | NDArray[np.integer], average: float, b: float) -> Floats:
+    """What counts are divided by: 1 for a field of average length."""
+    return np.asarray(1 - b + b * lengths / max(average, 1.0), dtype=np.float32)
+
+
+def saturated(counts: Floats, k1: float) -> Floats:
+    return np.asarray(counts * np.float32(k1 + 1) / (counts + np.float32(k1)), dtype=np.float32)
+
+
+def write_postings(
+    folder: Path, fields: Mapping[FieldName, TermCounts], average: Averages, settings: IndexSettings
+) -> None:
+    """Raises OSError."""
+    keys, counts = [], []
+    for name, weight in field_weights(settings).items():
+        field = fields[name]
+        rows = rows_of_entries(field)
+        divisor = discount(row_lengths(field), average[name], settings.b)
+        keys.append(field.terms.astype(np.uint64) << ROW_BITS | rows.astype(np.uint64))
+        counts.append(np.float32(weight) * field.counts / divisor[rows])
+    key = np.concatenate(keys)
+    order = np.argsort(key, kind="stable")
+    key, count = key[order], np.concatenate(counts)[order]
+    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.zeros(0, dtype=np.int64)
+    worth = saturated(np.add.reduceat(count, starts) if len(starts) else count, settings.k1)
+    key = key[starts]
+    terms, offsets = np.unique((key >> ROW_BITS).astype(np.uint32), return_index=True)
+    np.save(folder / "posting_terms.npy", terms)
+    np.save(folder / "posting_offsets.npy", np.append(offsets, len(key)).astype(np.int64))
+    np.save(folder / "posting_rows.npy", (key & np.uint64(0xFFFFFFFF)).astype(np.uint32))
+    np.save(folder / "posting_worths.npy", worth)
+
+
+class Postings:
+    """The postings of one segment, mapped into memory. Raises OSError, ValueError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._terms = np.load(folder / "posting_terms.npy")
+        self._offsets = np.load(folder / "posting_offsets.npy")
+        self._rows = np.load(folder / "posting_rows.npy", mmap_mode="r")
+        self._worths = np.load(folder / "posting_worths.npy", mmap_mode="r")
+
+    def document_frequency(self, terms: Terms) -> NDArray[np.int64]:
+        first, last = self._bounds(terms)
+        return last - first
+
+    def of(self, terms: Terms, idf: Floats) -> tuple[list[NDArray[np.uint32]], list[Floats]]:
+        """Rows and scores, a pair of arrays for each term."""
+        first, last = self._bounds(terms)
+        rows, scores = [], []
+        for begin, end, weight in zip(first.tolist(), last.tolist(), idf, strict=True):
+            rows.append(self._rows[begin:end])
+            scores.append(self._worths[begin:end] * weight)
+        return rows, scores
+
+    def _bounds(self, terms: Terms) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        if not len(self._terms):
+            return np.zeros(len(terms), dtype=np.int64), np.zeros(len(terms), dtype=np.int64)
+        places = np.minimum(np.searchsorted(self._terms, terms), len(self._terms) - 1)
+        here = self._terms[places] == terms
+        return np.where(here, self._offsets[places], 0), np.where(here, self._offsets[places + 1], 0)
