@@ -6,10 +6,8 @@ their digests when read. It holds no time and no path: the same data, code and s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,12 +19,14 @@ from routing.errors import ArtifactRefused, UnknownRouter
 from routing.forecasts import PREDICTOR_ERRORS, Forecast, Inputs, Predictor, Reference
 from routing.memory import Memory
 from routing.predictors.registry import predictor_class
-from storage.errors import InvalidInput
+from storage.artifact_files import MANIFEST_FILE as MANIFEST_FILE
+from storage.artifact_files import WEIGHTS_FILE as WEIGHTS_FILE
+from storage.artifact_files import ArtifactKind, write_files
+from storage.artifact_files import read_files as read_files
 
 FORMAT = 1  # of the two files; another one is refused
 FEATURES = 1  # of what predictors compute from a text beside its embedding; another one is refused
-MANIFEST_FILE = "manifest.json"
-WEIGHTS_FILE = "weights.safetensors"
+ROUTER = ArtifactKind(noun="router", formats={"format": FORMAT, "features": FEATURES})
 MEMORY = "memory."  # what the names of the memory's arrays begin with
 LARGEST_DIMENSION = 65_536  # of an encoder's vectors: more is no encoder
 
@@ -73,20 +73,11 @@ def save(folder: Path, predictor: Predictor, manifest: Manifest, *, memory: Memo
     Raises InvalidInput where the folder holds something else or cannot be written, ArtifactRefused where the weights
     hold a NaN.
     """
-    from safetensors.numpy import save as serialised
-
     remembered = {} if memory is None else {MEMORY + name: array for name, array in memory.arrays().items()}
-    named = {**predictor.arrays(), **remembered}
-    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(named.items())}
-    _check_finite(arrays, "The trained router")
-    weights = serialised(arrays)
-    body = _body(manifest, sha256(weights).hexdigest())
-    text = json.dumps({**body, "sha256": _digest(body)}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    try:
-        _write(folder, weights, text)
-    except OSError as exc:
-        raise InvalidInput(f"{str(folder)!r} cannot be written: {exc}; name another folder.", field="out") from exc
-    return Artifact(predictor=predictor, manifest=manifest, sha256=_digest(body), memory=memory)
+    files = ROUTER.written({**predictor.arrays(), **remembered}, _body(manifest))
+    write_files(folder, files)
+    body = ROUTER.manifest(files, where=str(folder))
+    return Artifact(predictor=predictor, manifest=manifest, sha256=str(body["sha256"]), memory=memory)
 
 
 def load(folder: Path, *, encoder: str | None = None) -> Artifact:
@@ -96,13 +87,14 @@ def load(folder: Path, *, encoder: str | None = None) -> Artifact:
 
 def loads(files: Mapping[str, bytes], *, encoder: str | None = None, where: str = "the registry") -> Artifact:
     """As `load`, from the files' contents by name; `where` is what messages call their place."""
-    manifest, body = _checked_manifest(_one_of(files, MANIFEST_FILE, where), where)
+    body = ROUTER.manifest(files, where=where)
+    manifest = ROUTER.checked(body, _manifest, where=where)
     if encoder is not None and encoder != manifest.encoder:
         raise ArtifactRefused(
             f"The router in {where!r} was trained with encoder {manifest.encoder!r}; here is {encoder!r}.",
             hint="Use that encoder, or train again with this one.",
         )
-    arrays = _checked_weights(_one_of(files, WEIGHTS_FILE, where), str(body.get("weights_sha256")), where)
+    arrays = ROUTER.arrays(files, body, where=where)
     remembered = {name.removeprefix(MEMORY): arrays.pop(name) for name in list(arrays) if name.startswith(MEMORY)}
     try:
         predictor = predictor_class(manifest.kind).restore(arrays, manifest.settings)
@@ -117,90 +109,14 @@ def loads(files: Mapping[str, bytes], *, encoder: str | None = None, where: str 
     return Artifact(predictor=predictor, manifest=manifest, sha256=str(body["sha256"]), memory=memory)
 
 
-def read_files(folder: Path) -> dict[str, bytes]:
-    """Both files as they stand, unchecked: for `loads`. Raises ArtifactRefused where one cannot be read."""
-    return {name: _read(folder / name) for name in (MANIFEST_FILE, WEIGHTS_FILE)}
-
-
 def read_manifest(folder: Path) -> tuple[Manifest, str]:
     """The manifest and its digest, without the weights. Raises ArtifactRefused."""
-    manifest, body = _checked_manifest(_read(folder / MANIFEST_FILE), str(folder))
-    return manifest, str(body["sha256"])
+    body = ROUTER.manifest(read_files(folder, MANIFEST_FILE), where=str(folder))
+    return ROUTER.checked(body, _manifest, where=str(folder)), str(body["sha256"])
 
 
-def _write(folder: Path, weights: bytes, manifest: str) -> None:
-    if folder.exists() and any(path.name not in (MANIFEST_FILE, WEIGHTS_FILE) for path in folder.iterdir()):
-        raise InvalidInput(f"Folder {str(folder)!r} holds other files; name a new or empty one.", field="out")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST_FILE).unlink(missing_ok=True)
-    (folder / WEIGHTS_FILE).write_bytes(weights)
-    (folder / MANIFEST_FILE).write_text(manifest, encoding="utf-8")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise ArtifactRefused(f"{str(path)!r} cannot be read: {exc}.", hint="Name a folder made by `train`.") from exc
-
-
-def _one_of(files: Mapping[str, bytes], name: str, where: str) -> bytes:
-    if name not in files:
-        raise ArtifactRefused(f"The router in {where!r} has no file {name!r}.", hint="Train the router again.")
-    return files[name]
-
-
-def _checked_manifest(content: bytes, where: str) -> tuple[Manifest, Mapping[str, Any]]:
-    what = f"{MANIFEST_FILE!r} in {where!r}"
-    try:
-        body = json.loads(content.decode())
-    except (ValueError, RecursionError) as exc:
-        raise ArtifactRefused(f"{what} cannot be read: {exc}.", hint="Name a folder made by `train`.") from exc
-    if not isinstance(body, dict) or (body.get("format"), body.get("features")) != (FORMAT, FEATURES):
-        raise ArtifactRefused(
-            f"{what} is not of format {FORMAT} with features {FEATURES}.", hint="Train the router again."
-        )
-    if _digest(body) != body.get("sha256"):
-        raise ArtifactRefused(f"{what} was changed: its content is not what its `sha256` says.")
-    try:
-        return _manifest(body), body
-    except (KeyError, TypeError, ValueError, OverflowError, InvalidInput) as exc:
-        raise ArtifactRefused(f"{what} holds something wrong: {exc!r}.", hint="Train the router again.") from exc
-
-
-def _checked_weights(weights: bytes, wanted_sha256: str, where: str) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as deserialised
-
-    what = f"{WEIGHTS_FILE!r} in {where!r}"
-    found = sha256(weights).hexdigest()
-    if found != wanted_sha256:
-        raise ArtifactRefused(f"{what} has the SHA-256 {found}; its manifest says {wanted_sha256}.")
-    try:
-        arrays = deserialised(weights)
-    except (SafetensorError, KeyError, ValueError, OverflowError) as exc:  # a type that numpy lacks, an absurd size
-        raise ArtifactRefused(f"{what} cannot be read: {exc!r}.") from exc
-    _check_finite(arrays, what)
-    return arrays
-
-
-def _check_finite(arrays: Mapping[str, Any], what: str) -> None:
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ArtifactRefused(f"{what} holds a NaN or infinity in {name!r}.", hint="Train the router again.")
-
-
-def _body(manifest: Manifest, weights_sha256: str) -> dict[str, Any]:
-    cards = [card.to_json() for card in manifest.cards]
-    body = {
-        **asdict(manifest),
-        "cards": cards,
-        "weights_sha256": weights_sha256,
-        "format": FORMAT,
-        "features": FEATURES,
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(body))  # tuples as they will be read back
-    return plain
+def _body(manifest: Manifest) -> dict[str, Any]:
+    return {**asdict(manifest), "cards": [card.to_json() for card in manifest.cards]}
 
 
 def _manifest(body: Mapping[str, Any]) -> Manifest:
@@ -254,9 +170,3 @@ def _check_answers(predictor: Predictor, manifest: Manifest, where: str) -> None
 def _shapes(forecast: Forecast) -> set[tuple[int, ...]]:
     every = (forecast.quality, forecast.cost_usd, forecast.latency_seconds, forecast.energy_joules)
     return {matrix.shape for matrix in every if matrix is not None}
-
-
-def _digest(body: Mapping[str, Any]) -> str:
-    """SHA-256 of everything but the digest itself."""
-    rest = {name: value for name, value in body.items() if name != "sha256"}
-    return sha256(json.dumps(rest, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,11 +5,13 @@
   - UnknownPolicy      the caller or operator named a policy that is not there
   - EncoderUnavailable the operator's encoder package is missing or broken
   - UnknownRouter      the operator named a trained router, or a kind of one, that is not there
-  - ArtifactRefused    a saved router is missing, changed, or does not fit this code, encoder or data
+
+ArtifactRefused (of storage): a saved router is missing, changed, or does not fit this code, encoder or data.
 """
 
 from __future__ import annotations
 
+from storage.errors import ArtifactRefused as ArtifactRefused
 from storage.errors import ServiceError
 
 
@@ -41,9 +43,3 @@ class UnknownRouter(RoutingError):
     """No trained router of this name."""
 
     code = "unknown_router"
-
-
-class ArtifactRefused(RoutingError):
-    """The saved router cannot be used."""
-
-    code = "artifact_refused"

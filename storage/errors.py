@@ -2,6 +2,7 @@
 
 * ServiceError
   - InvalidInput                 the caller's input; says which field
+  - ArtifactRefused              the operator's saved router or ranker is missing, changed, or does not fit
   - StorageError
     + RecordNotFound             the caller asked for what is not there
     + VersionConflict            the operator's move of a router version: somebody was faster, or it is no move
@@ -36,6 +37,12 @@ class InvalidInput(ServiceError):
     def __init__(self, message: str, *, field: str = "", hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.field = field
+
+
+class ArtifactRefused(ServiceError):
+    """What was trained and saved cannot be used."""
+
+    code = "artifact_refused"
 
 
 class StorageError(ServiceError):
