@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skills.base import Skill
+from skills.index.mapped import mapped
 from skills.index.settings import IndexSettings
 from skills.ranking.base import Floats, Rows
 from storage.vectors.faiss_index import VectorIndex, VectorIndexReport, build_vector_index, open_vector_index
@@ -47,7 +48,7 @@ class SegmentVectors:
     """The vectors of one segment, mapped into memory. Raises OSError, ValueError, InvalidInput, StorageUnavailable."""
 
     def __init__(self, folder: Path, *, probes: int, use_gpu: bool) -> None:
-        self._all: Halves = np.load(folder / VECTORS_FILE, mmap_mode="r")
+        self._all: Halves = mapped(folder / VECTORS_FILE)
         self._owners: NDArray[np.uint32] = np.load(folder / OWNERS_FILE)
         self._index: VectorIndex = open_vector_index(folder / SEARCH_FILE, probes=probes, use_gpu=use_gpu)
 

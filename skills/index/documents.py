@@ -15,6 +15,7 @@ import numpy as np
 
 from skills.base import Provenance, Skill, content_sha256
 from skills.errors import IndexRefused
+from skills.index.mapped import mapped
 
 LINES_FILE = "documents.jsonl"
 OFFSETS_FILE = "document_offsets.npy"
@@ -74,7 +75,7 @@ class Documents:
 
     def __init__(self, folder: Path) -> None:
         self.cards = [Card(*card) for card in json.loads((folder / CARDS_FILE).read_text(encoding="ascii"))]
-        self._offsets = np.load(folder / OFFSETS_FILE, mmap_mode="r")
+        self._offsets = mapped(folder / OFFSETS_FILE)
         self._file = os.open(folder / LINES_FILE, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
         self._where = str(folder)

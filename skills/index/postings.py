@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from skills.index.mapped import mapped
 from skills.index.settings import IndexSettings
 from skills.index.terms import field_weights, row_lengths, rows_of_entries
 from skills.ranking.base import FIELDS, FieldName, Floats, TermCounts
@@ -65,21 +66,20 @@ class Postings:
     def __init__(self, folder: Path) -> None:
         self._terms = np.load(folder / "posting_terms.npy")
         self._offsets = np.load(folder / "posting_offsets.npy")
-        self._rows = np.load(folder / "posting_rows.npy", mmap_mode="r")
-        self._worths = np.load(folder / "posting_worths.npy", mmap_mode="r")
+        self._rows = mapped(folder / "posting_rows.npy")
+        self._worths = mapped(folder / "posting_worths.npy")
 
     def document_frequency(self, terms: Terms) -> NDArray[np.int64]:
         first, last = self._bounds(terms)
         return last - first
 
-    def of(self, terms: Terms, idf: Floats) -> tuple[list[NDArray[np.uint32]], list[Floats]]:
-        """Rows and scores, a pair of arrays for each term."""
+    def of(self, terms: Terms, weights: Floats) -> tuple[NDArray[np.uint32], Floats]:
+        """Where the terms stand and what they score there, one term after the other."""
         first, last = self._bounds(terms)
-        rows, scores = [], []
-        for begin, end, weight in zip(first.tolist(), last.tolist(), idf, strict=True):
-            rows.append(self._rows[begin:end])
-            scores.append(self._worths[begin:end] * weight)
-        return rows, scores
+        slices = [slice(*bounds) for bounds in zip(first.tolist(), last.tolist(), strict=True)]
+        rows = np.concatenate([np.zeros(0, dtype=np.uint32), *(self._rows[one] for one in slices)])
+        worths = np.concatenate([np.zeros(0, dtype=np.float32), *(self._worths[one] for one in slices)])
+        return rows, worths * np.repeat(weights, last - first)
 
     def _bounds(self, terms: Terms) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if not len(self._terms):

@@ -83,16 +83,10 @@ def by_words(opened: Opened, query: QueryTerms, weights: Floats, settings: Searc
     within = np.cumsum(frequency[order]) <= settings.most_postings
     within[:1] = True
     used = order[within]
-    rows, scores = [], []
+    total = np.zeros(len(opened.cards), dtype=np.float64)
     for first, segment in opened.parts():
-        some_rows, some_scores = segment.postings.of(query.terms[used], weights[used])
-        rows += [part + np.int64(first) for part in some_rows]
-        scores += some_scores
-    if not rows:
-        return np.zeros(0, dtype=np.int64)
-    total: NDArray[np.float64] = np.bincount(
-        np.concatenate(rows), np.concatenate(scores), minlength=len(opened.cards)
-    ).astype(np.float64)
+        rows, scores = segment.postings.of(query.terms[used], weights[used])
+        total[first : first + segment.rows] = np.bincount(rows, scores, minlength=segment.rows)
     total[opened.removed] = 0
     positive = np.flatnonzero(total > 0)
     return positive[_best(total[positive], opened.id_order[positive], settings.lexical_top)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from skills.index.mapped import mapped
 from skills.index.settings import IndexSettings
 from skills.index.tokens import Analyzer
 from skills.index.vocabulary import GrowingVocabulary
@@ -79,11 +80,11 @@ class SegmentField:
 
     def __init__(self, folder: Path, name: FieldName) -> None:
         self._all = TermCounts(
-            offsets=np.load(folder / f"{name}_offsets.npy", mmap_mode="r"),
-            terms=np.load(folder / f"{name}_terms.npy", mmap_mode="r"),
-            counts=np.load(folder / f"{name}_counts.npy", mmap_mode="r"),
+            offsets=mapped(folder / f"{name}_offsets.npy"),
+            terms=mapped(folder / f"{name}_terms.npy"),
+            counts=mapped(folder / f"{name}_counts.npy"),
         )
-        self._lengths: Lengths = np.load(folder / f"{name}_lengths.npy", mmap_mode="r")
+        self._lengths: Lengths = mapped(folder / f"{name}_lengths.npy")
 
     def of(self, rows: Rows) -> TermCounts:
         starts = self._all.offsets[rows]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 VERSION = 1  # of what a text's terms are; stands in the index's settings
 LONGEST_WORD = 40  # characters; longer runs are keys, digests and base64, which no query names
-LONGEST_TEXT = 64_000  # characters of a query that are read
-MOST_WORDS = 8_192  # of a query
+LONGEST_TEXT = 24_000  # characters of a query that are read
+MOST_WORDS = 4_096  # of a query
 
 # An inner capital is where an identifier is split: HTTPServer is http and server, convertUnits convert and units.
 _WORD = re.compile(r"[^\W_]+")
