@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,19 @@ from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from agents.model_files import MODEL_FILES, fetch
 from agents.registry import AGENTS, make_agent
 from orchestrator.errors import SettingsInvalid
+from orchestrator.found_skills import SkillFinder, SkillIndex
 from orchestrator.graph import build_run_graph
 from orchestrator.health import ModelHealth
+from orchestrator.index_keeper import CatalogIndexKeeper
 from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
 from orchestrator.recorder import Recorder
 from orchestrator.rewards import USUAL_CALL, Rewards, reference_cost
 from orchestrator.service import Defaults, Service
-from orchestrator.settings import CandidateSettings, ModelSettings, Settings
+from orchestrator.settings import MOST_SHOWN_SKILLS, CandidateSettings, ModelSettings, Settings
+from orchestrator.skill_catalog import SkillCatalog
+from orchestrator.skill_index import OpenedIndex, ServedIndex
+from orchestrator.skill_libraries import Libraries, live_skills, open_libraries
 from orchestrator.tracing import Tracer
 from orchestrator.trained_routers import TrainedRouters
 from routing.base import Router
@@ -35,12 +40,12 @@ from routing.learned import ForecastingFeaturizer
 from routing.registry import POLICIES, EncoderChoice, choose_encoder, make_policy
 from routing.router import TRAINED, PolicyRouter
 from routing.wrappers import FallbackRouter
-from skills.base import SkillLibrary
+from skills.base import Skill, SkillLibrary
 from skills.encoder import Encoder
-from skills.registry import make_library
-from skills.wrappers import CombinedLibrary
+from skills.progress import Progress
 from storage.records import BudgetAccount, Candidate, ModelCard
 from storage.registry import open_stores
+from storage.skill_records import Finding
 from storage.stores import DecisionFilter, Stores
 
 DEFAULT_ACCOUNT = "default"
@@ -64,17 +69,18 @@ async def bootstrap(
     on_fetch: Callable[[int, int, str], None] | None = None,
     wrap_llm: Callable[[LLM], LLM] | None = None,
     stores: Stores | None = None,
+    skill_index: SkillIndex | None = None,
 ) -> Service:
     """Opens the stores, builds every part and teaches the policies what the log holds.
 
-    `llms` (model name to LLM), `skills` and `stores` stand in for what the settings would build: for tests and for
-    people who bring their own; `wrap_llm` wraps each model, beneath the meter. `on_fetch` hears of a model file's
-    download (done bytes, total bytes, what).
+    `llms` (model name to LLM), `skills`, `skill_index` and `stores` stand in for what the settings would build: for
+    tests and for people who bring their own; `wrap_llm` wraps each model, beneath the meter. `on_fetch` hears of a
+    model file's download (done bytes, total bytes, what).
     """
     cards = {name: _card(name, model) for name, model in settings.models.items()}
-    library = skills or await _library(settings)
-    candidates = {c.id: c for c in [_candidate(c, cards) for c in settings.candidates]}
-    await _check(settings, candidates, library)
+    libraries = await _given(skills) if skills else await open_libraries(settings)
+    candidates = {c.id: c for c in [_candidate(c, cards, settings.skills.shown) for c in settings.candidates]}
+    await _check(settings, candidates, libraries.named)
     encoder = choose_encoder(settings.encoder, cache_dir=settings.encoder_dir)
     reference = settings.reward.reference_cost_usd or reference_cost(list(cards.values()))
     async with AsyncExitStack() as opened:
@@ -87,18 +93,25 @@ async def bootstrap(
         models = await _models(settings, llms or {}, on_fetch)
         for llm in models.llms.values():
             opened.push_async_callback(llm.close)
+        index = skill_index or _served_index(settings, encoder.encoder, opened)
+        finder = SkillFinder(
+            index=index, catalogue=stores.skills, live=libraries.live, least_fit=settings.skills.least_fit
+        )
+        if any(candidate.found_skills for candidate in candidates.values()):
+            await finder.open()
         nodes = Nodes(
             candidates=candidates,
             router=router,
             agents={name: make_agent(name) for name in {c.agent for c in candidates.values()}},
             llms={name: wrap_llm(llm) if wrap_llm else llm for name, llm in models.llms.items()},
-            skills=library,
+            skills=libraries.named,
             stores=stores,
             recorder=Recorder(stores, learn=router.learn),
             tracer=Tracer(),
             rewards=Rewards(cost_weight=settings.reward.cost_weight, reference_cost_usd=reference),
             health=ModelHealth(),
             absent_models=models.absent,
+            finder=finder,
         )
         await stores.budgets.open(BudgetAccount(id=DEFAULT_ACCOUNT, limit_usd=settings.budget.account_limit_usd))
         await relearn(router, stores, settings.relearn_limit)
@@ -116,8 +129,9 @@ async def bootstrap(
                 output_tokens=settings.limits.output_tokens,
             ),
             policies=tuple(POLICIES),
-            lasting_notices=_notices(models, encoder),
+            lasting_notices=(*_notices(models, encoder), *libraries.notices),
             trained=trained,
+            skills=SkillCatalog(stores.skills, scan=_scan, keeper=_keeper(settings, encoder.encoder, index)),
             on_close=opened.pop_all().aclose,
         )
 
@@ -161,7 +175,7 @@ def _card(name: str, model: ModelSettings) -> ModelCard:
     )
 
 
-def _candidate(candidate: CandidateSettings, cards: Mapping[str, ModelCard]) -> Candidate:
+def _candidate(candidate: CandidateSettings, cards: Mapping[str, ModelCard], shown: int) -> Candidate:
     if candidate.model not in cards:
         raise SettingsInvalid(
             f"Candidate {candidate.agent}/{candidate.model} names no known model; known: {', '.join(sorted(cards))}."
@@ -174,15 +188,52 @@ def _candidate(candidate: CandidateSettings, cards: Mapping[str, ModelCard]) -> 
             f"{name!r} cannot be a candidate's id: at most 200 of A-Z a-z 0-9 . _ : / + @ -, and not `auto`.",
             hint="Give the candidate an `id` of its own, or the model another name.",
         )
+    found = shown if candidate.found_skills is True else int(candidate.found_skills)
+    if found and len(candidate.skills) + found > MOST_SHOWN_SKILLS:
+        raise SettingsInvalid(
+            f"Candidate {name!r} names {len(candidate.skills)} skills and wants {found} found ones; "
+            f"a model is shown at most {MOST_SHOWN_SKILLS}."
+        )
     return Candidate(
-        id=name, agent=candidate.agent, model=candidate.model, card=cards[candidate.model], skills=candidate.skills
+        id=name,
+        agent=candidate.agent,
+        model=candidate.model,
+        card=cards[candidate.model],
+        skills=candidate.skills,
+        found_skills=found,
     )
 
 
-async def _library(settings: Settings) -> SkillLibrary:
-    libraries = [make_library("builtin")]
-    libraries += [make_library("markdown", folder=Path(folder)) for folder in settings.skill_folders]
-    return CombinedLibrary(*libraries)
+async def _given(library: SkillLibrary) -> Libraries:
+    return Libraries(named=library, live=await live_skills(library))
+
+
+def _served_index(settings: Settings, encoder: Encoder, opened: AsyncExitStack) -> ServedIndex:
+    def open_index(folder: Path) -> OpenedIndex:
+        from skills.index.searching import open_index  # numpy, faiss
+
+        return open_index(folder, encoder=encoder)
+
+    index = ServedIndex(settings.skills.index_dir, open_index)
+    opened.push_async_callback(index.close)
+    return index
+
+
+def _keeper(settings: Settings, encoder: Encoder, index: SkillIndex) -> CatalogIndexKeeper:
+    def build(folder: Path, skills: Iterable[Skill], on_progress: Progress) -> str:
+        from skills.index.building import build_index
+
+        built = build_index(folder, skills, encoder=encoder, ranker=settings.skills.ranker, on_progress=on_progress)
+        return str(built)
+
+    served = index if isinstance(index, ServedIndex) else None
+    return CatalogIndexKeeper(settings.skills.index_dir, build, served=served)
+
+
+def _scan(skill: Skill) -> Sequence[Finding]:
+    from skills.safety.scanning import scan
+
+    return scan(skill)
 
 
 async def _check(settings: Settings, candidates: Mapping[str, Candidate], library: SkillLibrary) -> None:

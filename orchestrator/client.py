@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, Unpack
+from urllib.parse import quote, urlencode
 
 import httpx
 from httpx_sse import aconnect_sse
@@ -19,6 +20,7 @@ from orchestrator.service import Run, RunOptions, Started, amount_of, check_name
 from orchestrator.weights import weights_of
 from storage.errors import InvalidInput, ServiceError
 from storage.records import Generation, TokenUsage
+from storage.skill_records import SkillState
 
 EMBEDDED_ONLY = ("account", "run_id", "step")  # options that only the process that owns the store can honour
 CONNECT_SECONDS = 5.0
@@ -117,6 +119,35 @@ class Client:
     async def trace(self, run_id: str) -> dict[str, Any]:
         """Everything that is known of a run, as the server's JSON."""
         return await self._send("GET", f"/v1/traces/{run_id}")
+
+    async def skills(
+        self,
+        *,
+        library: str | None = None,
+        state: SkillState | None = None,
+        q: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> dict[str, Any]:
+        """A page of the catalogue, by id, as the server's JSON; `q` is part of a name."""
+        wanted = {"library": library, "state": state, "q": q, "cursor": cursor, "limit": limit}
+        return await self._send("GET", f"/v1/skills?{urlencode({k: v for k, v in wanted.items() if v is not None})}")
+
+    async def skill(self, skill_id: str) -> dict[str, Any]:
+        """The latest version with its body, all versions and moves, as the server's JSON."""
+        return await self._send("GET", f"/v1/skills/{quote(skill_id)}")
+
+    async def search_skills(self, text: str, *, top: int = 10) -> dict[str, Any]:
+        """The skills that a decision on this text would consider, as the server's JSON."""
+        return await self._send("POST", "/v1/skills/search", {"query": text, "top": top})
+
+    async def allow_skill(self, skill_id: str, *, reason: str) -> dict[str, Any]:
+        """An operator's word for a quarantined text."""
+        return await self._send("POST", f"/v1/skills/{quote(skill_id)}/allow", {"reason": reason})
+
+    async def remove_skill(self, skill_id: str, *, reason: str) -> dict[str, Any]:
+        """Takes the skill out of the catalogue and the index."""
+        return await self._send("POST", f"/v1/skills/{quote(skill_id)}/remove", {"reason": reason})
 
     async def _send(
         self,

@@ -25,7 +25,7 @@ from routing.errors import (
     UnknownPolicy,
     UnknownRouter,
 )
-from skills.errors import SkillError
+from skills.errors import IndexRefused, SkillError, SkillFailed, SkillNotFound, SkillRefused
 from storage.errors import (
     BudgetExceeded,
     InvalidInput,
@@ -100,9 +100,10 @@ CODE_TO_ERROR: dict[str, type[ServiceError]] = {
     cls.code: cls
     for cls in (
         AgentError, ArtifactRefused, BudgetExceeded, DeadlineExceeded, EncoderUnavailable, IdempotencyConflict,
-        LogCorrupt, ModelFileMissing, ModelRefused, ModelUnavailable, NoCandidate, NotAuthenticated, NotPermitted,
-        OrchestratorError, PromotionRefused, RecordNotFound, RoutingError, ServerUnreachable, ServiceError,
-        SettingsInvalid, SkillError, StorageError, StorageUnavailable, UnknownPolicy, UnknownRouter, VersionConflict,
+        IndexRefused, LogCorrupt, ModelFileMissing, ModelRefused, ModelUnavailable, NoCandidate, NotAuthenticated,
+        NotPermitted, OrchestratorError, PromotionRefused, RecordNotFound, RoutingError, ServerUnreachable,
+        ServiceError, SettingsInvalid, SkillError, SkillFailed, SkillNotFound, SkillRefused, StorageError,
+        StorageUnavailable, UnknownPolicy, UnknownRouter, VersionConflict,
     )
 }  # fmt: skip
 

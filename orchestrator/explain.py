@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from orchestrator.explain_router import router_lines
+from orchestrator.explain_skills import skill_lines
 from orchestrator.reading import Attempt, Trace
 from storage.records import Assessment, Decision, Outcome
 
@@ -24,6 +25,7 @@ def explain(attempt: Attempt) -> list[str]:
         *router_lines(decision),
         *_allowed(decision),
         *_masked(decision),
+        *skill_lines(decision),
         *_money(decision, attempt.outcomes),
         *(line for outcome in attempt.outcomes for line in _outcome(outcome)),
         *(f"Reward    {reward.value:.3f}, learned by every policy" for reward in attempt.rewards),
@@ -56,6 +58,7 @@ def trace_lines(trace: Trace) -> list[str]:
     for attempt in trace.attempts:
         decision = attempt.decision
         lines.append(f"  decision {decision.id}: {decision.candidate_id or 'nobody'} (p = {decision.propensity:.3f})")
+        lines += [f"    {line}" for line in skill_lines(decision)]
         lines += [f"    {line}" for outcome in attempt.outcomes for line in _outcome(outcome)]
     return lines + list(_span_lines(trace))
 

@@ -17,9 +17,11 @@ from orchestrator.budget import Meter, MeteredLLM
 from orchestrator.caller import Caller, current_caller
 from orchestrator.checkers import Checker, check
 from orchestrator.errors import DeadlineExceeded, Failure
+from orchestrator.found_skills import FoundSkills, SkillFinder
 from orchestrator.health import ModelHealth
 from orchestrator.recorder import Entry, Recorder
 from orchestrator.rewards import Rewards
+from orchestrator.shown_skills import Shown, marked, shown_to
 from orchestrator.streaming import StreamedLLM, answer_sink
 from orchestrator.texts import storable
 from orchestrator.tracing import TracedLibrary, TracedLLM, Tracer
@@ -28,7 +30,6 @@ from routing.candidates import Candidacy, Limits, all_masked_reason, options
 from routing.errors import NoCandidate
 from routing.forecasts import Weights
 from skills.base import SkillLibrary
-from skills.wrappers import FilteredLibrary
 from storage.errors import BudgetExceeded, ServiceError, StorageUnavailable
 from storage.records import Candidate, Decision, Hold, Outcome, OutcomeStatus, Payload, Query, TokenUsage
 from storage.stores import Item, Stores
@@ -51,6 +52,7 @@ class RunState(TypedDict, total=False):
     spent_usd: Decimal
     attempt: int
     tried: tuple[str, ...]
+    found: FoundSkills | None  # of the first attempt, for all of them; None: nobody wants any
     decision: Decision
     hold_id: str | None
     answer: str
@@ -76,19 +78,21 @@ class Nodes:
     rewards: Rewards
     health: ModelHealth
     absent_models: Mapping[str, str]  # model to why it cannot be asked at all
+    finder: SkillFinder
 
     async def route(self, state: RunState) -> RunState:
         """Decides, and stores the decision before anything runs."""
         self.recorder.require_room()
         query, attempt = state["query"], state["attempt"] + 1
         with self.tracer.span(query, "route", attempt=str(attempt)) as attributes:
+            state = await self.with_found_skills(state)
             choice, before = await self.choose(state)
-            decision = self.decision(state, choice, attempt=attempt, before_usd=before)
+            decision = await self.decision(state, choice, attempt=attempt, before_usd=before)
             attributes["router.selected"] = decision.candidate_id or "nobody"
             items: list[Item] = [state["payload"]] if attempt == 1 else []
             await self.stores.journal.write(*items, decision)
         tried = (*state["tried"], *([decision.candidate_id] if decision.candidate_id else ()))
-        return {"decision": decision, "attempt": attempt, "tried": tried}
+        return {"decision": decision, "attempt": attempt, "tried": tried, "found": state.get("found")}
 
     async def execute(self, state: RunState) -> RunState:
         """Holds the worst case and runs the candidate; a bug is settled and recorded, then raised."""
@@ -170,7 +174,7 @@ class Nodes:
     async def choose(self, state: RunState) -> tuple[Choice, Decimal]:
         """The router's choice and the money that was there for it; nothing is stored or held."""
         remaining = await self.remaining_usd(state)
-        offered = options(await self._candidacies(state["query"]), self._limits(state, remaining))
+        offered = options(await self._candidacies(state), self._limits(state, remaining))
         choice = await self.router.route(state["query"], offered, policy=state["policy"], weights=state.get("weights"))
         return choice, remaining
 
@@ -194,11 +198,27 @@ class Nodes:
             only=None if pinned is None else frozenset({pinned}),
         )
 
-    async def _candidacies(self, query: Query) -> list[Candidacy]:
+    async def with_found_skills(self, state: RunState) -> RunState:
+        """The state with the skills that were found for its query: looked for once, if somebody wants any."""
+        query, pinned = state["query"], state["pinned"]
+        wanting = [c for c in self.candidates.values() if c.found_skills and pinned in (None, c.id)]
+        if not wanting or state.get("found") is not None:
+            return state
+        with self.tracer.span(query, "skills") as attributes:
+            most = max(candidate.found_skills + len(candidate.skills) for candidate in wanting)
+            found = await self.finder.find(query.text, most=most)
+            attributes.update(found.attributes())
+        return {**state, "found": found}
+
+    async def _shown(self, state: RunState, candidate: Candidate) -> Shown:
+        agent, live = self.agents[candidate.agent], self.finder.live
+        found = state.get("found")
+        return await shown_to(candidate, state["query"], agent, library=self.skills, found=found, live=live)
+
+    async def _candidacies(self, state: RunState) -> list[Candidacy]:
         candidacies = []
         for candidate in self.candidates.values():
-            shown = await FilteredLibrary(self.skills, candidate.skills).skills()
-            bound = self.agents[candidate.agent].bound(query, shown)
+            bound = (await self._shown(state, candidate)).bound
             worst_case = candidate.card.cost_usd(TokenUsage(input=bound.input, output=bound.output))
             candidacies.append(
                 Candidacy(candidate=candidate, worst_case_usd=worst_case, longest_call_tokens=bound.longest_call)
@@ -207,7 +227,7 @@ class Nodes:
 
     async def _no_candidate(self, state: RunState) -> ServiceError:
         """Money was the hurdle when, without a limit, somebody could have answered."""
-        candidacies = await self._candidacies(state["query"])
+        candidacies = await self._candidacies(state)
         reason = all_masked_reason(options(candidacies, self._limits(state, state["decision"].budget_before_usd)))
         if any(option.mask_reason is None for option in options(candidacies, self._limits(state, None))):
             return BudgetExceeded(reason)
@@ -216,7 +236,8 @@ class Nodes:
     async def _answer(self, state: RunState, candidate: Candidate, meter: Meter) -> str:
         query, sink = state["query"], answer_sink.get()
         llm: LLM = TracedLLM(MeteredLLM(self.llms[candidate.model], meter), self.tracer, query, candidate.model)
-        library = TracedLibrary(FilteredLibrary(self.skills, candidate.skills), self.tracer, query)
+        shown = await self._shown(state, candidate)
+        library = TracedLibrary(shown.library, self.tracer, query, name_to_id=shown.name_to_id)
         with self.tracer.span(query, "execute", candidate=candidate.id) as attributes, _caller().answering():
             try:
                 async with asyncio.timeout(seconds_left(state)):
@@ -233,8 +254,10 @@ class Nodes:
             raise AgentError(f"{candidate.id!r} gave an empty answer.")
         return storable(answer)
 
-    def decision(self, state: RunState, choice: Choice, *, attempt: int, before_usd: Decimal) -> Decision:
-        query, payload = state["query"], state["payload"]
+    async def decision(self, state: RunState, choice: Choice, *, attempt: int, before_usd: Decimal) -> Decision:
+        query, payload, found = state["query"], state["payload"], state.get("found")
+        picked = self.candidates[choice.candidate_id] if choice.candidate_id else None
+        shown = await self._shown(state, picked) if picked and found else None
         chosen = [a.worst_case_usd for a in choice.assessments if a.candidate_id == choice.candidate_id]
         return Decision(
             query_id=query.id,
@@ -262,6 +285,7 @@ class Nodes:
             budget_reserved_usd=chosen[0] if chosen else Decimal(0),
             weights=asdict(choice.weights) if choice.weights else {},
             shadow=choice.shadow,
+            skills=marked(found.selection, shown) if found else None,
         )
 
 

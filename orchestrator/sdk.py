@@ -11,9 +11,11 @@ from orchestrator.workflow import Workflow, WorkflowRun
 
 if TYPE_CHECKING:
     from agents.llm import LLM
+    from orchestrator.found_skills import FoundSkills
     from orchestrator.reading import Trace
     from orchestrator.service import Run, RunOptions, Service, Started
     from orchestrator.settings import Settings
+    from orchestrator.skill_catalog import SkillCatalog
     from skills.base import SkillLibrary
     from storage.records import Decision, Outcome
 
@@ -91,6 +93,15 @@ class Orchestrator:
     async def trace(self, run_id: str) -> Trace:
         """Everything that is known of a run."""
         return await self.service.trace(run_id)
+
+    async def search_skills(self, text: str, *, top: int = 10) -> FoundSkills:
+        """The skills that a decision on this text would consider. See `Service.search_skills`."""
+        return await self.service.search_skills(text, top=top)
+
+    @property
+    def skills(self) -> SkillCatalog:
+        """The catalogue: add, update, remove, allow, list, scan."""
+        return self.service.skills
 
     async def run_workflow(
         self, workflow: Workflow, *, budget_usd: Decimal | float | str | None = None, **inputs: str

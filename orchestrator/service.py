@@ -16,10 +16,12 @@ from agents.llm import FinishReason
 from orchestrator.caller import Caller, current_caller
 from orchestrator.checkers import Checker
 from orchestrator.errors import IdempotencyConflict
+from orchestrator.found_skills import FoundSkills
 from orchestrator.graph import RunGraph
 from orchestrator.nodes import Nodes, RunState
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
 from orchestrator.recorder import Entry
+from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.texts import is_storable
 from orchestrator.trained_routers import TrainedRouters
@@ -104,6 +106,7 @@ class Service:
     policies: tuple[str, ...] = ()
     lasting_notices: tuple[str, ...] = ()  # of what was missing or degraded at the start
     trained: TrainedRouters
+    skills: SkillCatalog
     listeners: list[RunListener] = field(default_factory=list)
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
@@ -111,7 +114,7 @@ class Service:
     @property
     def notices(self) -> tuple[str, ...]:
         """What is missing or degraded, and which trained router chooses, for whoever looks."""
-        return (*self.lasting_notices, *self.trained.notices())
+        return (*self.lasting_notices, *self.trained.notices(), *self.nodes.finder.notices())
 
     @property
     def stores(self) -> Stores:
@@ -164,8 +167,12 @@ class Service:
     async def route(self, text: str, **options: Unpack[RunOptions]) -> Decision:
         """What would be decided now, and why; nothing runs and nothing is stored."""
         state = self._start(text, options)
-        choice, before = await self.nodes.choose(state)
-        return self.nodes.decision(state, choice, attempt=1, before_usd=before)
+        try:
+            state = await self.nodes.with_found_skills(state)
+            choice, before = await self.nodes.choose(state)
+            return await self.nodes.decision(state, choice, attempt=1, before_usd=before)
+        finally:
+            self.nodes.tracer.collect(state["query"])  # nothing ran, so there is nothing to trace
 
     async def feedback(
         self, decision_id: str, *, quality: float, judged_by: Judge = "user", idempotency_key: str | None = None
@@ -201,6 +208,10 @@ class Service:
                 return _same_verdict(known, verdict)
             raise
         return verdict
+
+    async def search_skills(self, text: str, *, top: int = 10) -> FoundSkills:
+        """What a decision on this text would consider, and what of it may be shown. Raises IndexRefused."""
+        return await self.nodes.finder.look(self._query(text, {}).text, most=top, top=top)
 
     async def trace(self, run_id: str) -> Trace:
         """Decisions, outcomes, rewards, spans and texts of a run. Raises RecordNotFound."""

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from platformdirs import user_cache_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from orchestrator.errors import SettingsInvalid
@@ -23,6 +23,7 @@ from orchestrator.errors import SettingsInvalid
 ENV_PREFIX = "ANTROUTE_"
 SETTINGS_VARIABLE = "ANTROUTE_SETTINGS"
 DEFAULT_SETTINGS_FILE = Path("antroute.yaml")
+MOST_SHOWN_SKILLS = 24  # a longer list confuses a model more than it helps
 
 C = TypeVar("C")
 
@@ -71,14 +72,17 @@ class ModelSettings(Section):
 class CandidateSettings(Section):
     """One way to answer: which agent, over which model, with which skills."""
 
-    id: str = ""  # default: agent/model, with "+skills" behind it where it has any
+    id: str = ""  # default: agent/model, with "+skills" and "+found" behind it where it has any
     agent: str
     model: str
     skills: tuple[str, ...] = ()
+    # So many more are looked for in the catalogue, for each query; true: as many as `skills.shown`.
+    found_skills: StrictBool | Annotated[int, Field(ge=0, le=MOST_SHOWN_SKILLS)] = 0
 
     @property
     def candidate_id(self) -> str:
-        return self.id or f"{self.agent}/{self.model}{'+skills' if self.skills else ''}"
+        marks = ("+skills" if self.skills else "") + ("+found" if self.found_skills else "")
+        return self.id or f"{self.agent}/{self.model}{marks}"
 
 
 class BudgetSettings(Section):
@@ -117,6 +121,65 @@ class InputLimits(Section):
     query_bytes: int = Field(default=65_536, gt=0)
     body_bytes: int = Field(default=1_048_576, gt=0)
     output_tokens: int = Field(default=4096, gt=0)
+
+
+class OpenApiSettings(Section):
+    """An OpenAPI document whose operations are skills."""
+
+    document: Path  # JSON or YAML
+    base_url: str | None = None  # default: the document's first server
+    operations: tuple[str, ...] = ()  # only these; default: all
+    key_variable: str | None = None  # name of the environment variable with the key that is sent as a bearer token
+    timeout_seconds: float = Field(default=10.0, gt=0, le=120)
+
+    def key(self) -> SecretStr | None:
+        value = os.environ.get(self.key_variable) if self.key_variable else None
+        return None if value is None else SecretStr(value)
+
+
+class McpSettings(Section):
+    """An MCP server whose tools are skills: a command of the operator's, or a URL."""
+
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()  # names of the environment variables that the command may see
+    url: str | None = None
+    tools: tuple[str, ...] = ()  # only these; default: all
+    timeout_seconds: float = Field(default=10.0, gt=0, le=120)
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("give either `command` or `url`")
+        if self.url is not None and (self.args or self.env):
+            raise ValueError("`args` and `env` go with `command`, not with `url`")
+        return self
+
+    def environment(self) -> dict[str, str]:
+        """What the command may see of our environment."""
+        return {name: os.environ[name] for name in self.env if name in os.environ}
+
+
+class SkillSettings(Section):
+    """The catalogue of skills, its index, and the libraries that can be called."""
+
+    index: Path | None = None  # folder; default: `skills/index` in the user's data folder
+    shown: int = Field(default=5, ge=1, le=MOST_SHOWN_SKILLS)  # to a candidate with `found_skills: true`
+    least_fit: float | None = Field(default=None, ge=0, le=1)  # below it no found skill is shown; None: never mind
+    ranker: Path | None = None  # folder of `antroute skills train`; default: the one that ships, where there is one
+    folders: tuple[Path, ...] = ()  # of SKILL.md folders, whose skills candidates may name
+    openapi: dict[str, OpenApiSettings] = Field(default_factory=dict)  # by the name of the library
+    mcp: dict[str, McpSettings] = Field(default_factory=dict)  # by the name of the library
+
+    @model_validator(mode="after")
+    def _names_are_apart(self) -> Self:
+        if both := sorted(set(self.openapi) & set(self.mcp)):
+            raise ValueError(f"{both[0]!r} is the name of an OpenAPI document and of an MCP server")
+        return self
+
+    @property
+    def index_dir(self) -> Path:
+        return self.index or user_data_path("antroute") / "skills" / "index"
 
 
 class ServerSettings(Section):
@@ -184,7 +247,8 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("antroute"))  # what can be fetched or made again
     models: dict[str, ModelSettings] = Field(default_factory=default_models, min_length=1)
     candidates: tuple[CandidateSettings, ...] = Field(default_factory=default_candidates, min_length=1)
-    skill_folders: tuple[Path, ...] = ()  # folders of SKILL.md folders
+    skill_folders: tuple[Path, ...] = ()  # as `skills.folders`
+    skills: SkillSettings = SkillSettings()
     tasks: dict[str, tuple[str, ...]] | None = None  # task to example queries; default: the shipped catalogue
     encoder: str = Field(default="auto", pattern=r"^(auto|minilm|hashing|hub:[^/\s]+/[^/\s]+)$")
     policy: str = "auto"  # the active trained router where there is one, else the table

@@ -19,3 +19,8 @@ def is_storable(text: str) -> bool:
 
 def _is_bad(char: str) -> bool:
     return char == "\x00" or "\ud800" <= char <= "\udfff"
+
+
+def printable(text: str) -> str:
+    """A stranger's text on one line, with invisible and control characters written out, for a terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -11,6 +11,7 @@ from agents.llm import LLM, Chunk, Completion, CompletionRequest
 from skills.base import Skill, SkillLibrary
 from storage.records import Query, Span, new_id, utc_now
 
+SKILL_ID = "skill.id"  # attribute of the call of a found skill
 _parent_id: ContextVar[str | None] = ContextVar("parent_span_id", default=None)
 
 
@@ -82,18 +83,22 @@ class TracedLLM:
 
 
 class TracedLibrary(SkillLibrary):
-    """A span for each call of a skill."""
+    """A span for each call of a skill; of one that was found for the query, with its id in the catalogue."""
 
-    def __init__(self, wrapped: SkillLibrary, tracer: Tracer, query: Query) -> None:
+    def __init__(
+        self, wrapped: SkillLibrary, tracer: Tracer, query: Query, *, name_to_id: Mapping[str, str] | None = None
+    ) -> None:
         self.wrapped = wrapped
         self.tracer = tracer
         self.query = query
+        self.name_to_id = name_to_id or {}
 
     async def skills(self) -> Sequence[Skill]:
         return await self.wrapped.skills()
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> str:
-        with self.tracer.span(self.query, "execute_tool", **{"gen_ai.tool.name": name}):
+        found = {SKILL_ID: self.name_to_id[name]} if name in self.name_to_id else {}
+        with self.tracer.span(self.query, "execute_tool", **{"gen_ai.tool.name": name, **found}):
             return await self.wrapped.call(name, arguments)
 
 

@@ -20,6 +20,7 @@ from orchestrator.errors import (
 )
 from orchestrator.texts import storable
 from routing.errors import ArtifactRefused, NoCandidate, UnknownPolicy
+from skills.errors import IndexRefused, SkillFailed, SkillNotFound, SkillRefused
 from storage.errors import (
     BudgetExceeded,
     InvalidInput,
@@ -36,11 +37,15 @@ STATUS_OF: dict[type[ServiceError], int] = {
     BudgetExceeded: 402,
     NotPermitted: 403,
     RecordNotFound: 404,
+    SkillNotFound: 404,
+    SkillRefused: 422,
+    SkillFailed: 502,
     NoCandidate: 409,
     IdempotencyConflict: 409,
     ArtifactRefused: 409,
     PromotionRefused: 409,
     VersionConflict: 409,
+    IndexRefused: 409,
     BodyTooLarge: 413,
     AgentError: 502,
     ModelUnavailable: 503,

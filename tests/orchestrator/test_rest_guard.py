@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,7 +16,8 @@ ROUTES = [
     ("POST", "/v1/decisions/x/outcomes"), ("GET", "/v1/traces/x"), ("POST", "/v1/audit/verify"), ("GET", "/metrics"),
     ("GET", "/openapi.json"), ("GET", "/v1/nothing"), ("GET", "/"), ("GET", "/v1/routers"), ("GET", "/v1/routers/x"),
     ("POST", "/v1/routers/x/promote"), ("POST", "/v1/routers/x/shadow"), ("POST", "/v1/routers/x/retire"),
-    ("POST", "/v1/routers/rollback"),
+    ("POST", "/v1/routers/rollback"), ("GET", "/v1/skills"), ("GET", "/v1/skills/x"), ("POST", "/v1/skills/search"),
+    ("POST", "/v1/skills/x/allow"), ("POST", "/v1/skills/x/remove"),
 ]  # fmt: skip
 
 
@@ -24,7 +26,9 @@ async def test_routes_listed_here_are_all_there_are(make_http: MakeHttp) -> None
     listed = {path.replace("/x", "/{id}") for _, path in ROUTES}
     known = {"/v1/decisions/{decision_id}": "/v1/decisions/{id}", "/v1/traces/{run_id}": "/v1/traces/{id}"}
     known["/v1/decisions/{decision_id}/outcomes"] = "/v1/decisions/{id}/outcomes"
-    known |= {path: path.replace("{router_id}", "{id}") for path in paths if "{router_id}" in path}
+    known |= {
+        path: re.sub(r"\{(router|skill)_id\}", "{id}", path) for path in paths if "r_id}" in path or "l_id}" in path
+    }
     assert {known.get(path, path) for path in paths} - {"/healthz", "/readyz"} <= listed
 
 
