@@ -52,7 +52,7 @@ _DATA_WORD = re.compile(
     r"env\b|cookie|system.?prompt|context|private|base64|encoded|answer|response|memory|email|data\b|message|content|last_|stolen|chat"
 )
 _QUERY = re.compile(r"[?&][\w.-]{1,30}=")
-_DNS = re.compile(r"\b(?:dig|nslookup|host|ping|resolvectl query)\s[^\n]{0,60}?[$`{][^\s;|]{1,60}\.[a-z0-9][a-z0-9.-]{1,60}\.?[a-z]{2,10}|gethostbyname\([^)\n]{0,80}\+|resolve\([^)\n]{0,60}\+\s{0,3}['\"]\.")
+_DNS = re.compile(r"\b(?:dig|nslookup|host|ping|resolvectl query)\s[^\n]{0,60}?(?:[$`{][^\s;|]{1,60}|\$\([^\n)]{1,80}\)|`[^\n`]{1,80}`)\.[a-z0-9][a-z0-9.-]{1,60}\.?[a-z]{2,10}|gethostbyname\([^)\n]{0,80}\+|resolve\([^)\n]{0,60}\+\s{0,3}['\"]\.")
 _DNS_DATA = re.compile(r"xxd|base64|base32|\.hex\(\)|hexlify|credential|secret|\.ssh|whoami|\benv\b|passw|token|/etc/|\bod -|\$\(hostname|id_rsa|\.env\b")
 _REVERSE_SHELL = re.compile(
     r"(?:ba|z)?sh\s{1,3}-i\b[^\n]{0,40}/dev/(?:tcp|udp)/|/dev/tcp/[^\s]{3,60}/\d{2,5}[^\n]{0,30}(?:0>&1|<&1)|\b(?:nc|ncat|netcat)\b[^\n]{0,60}\s-(?:\w{0,3}e|c)\s{1,3}(?:/bin/)?(?:ba|z)?sh|"

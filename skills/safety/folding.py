@@ -14,6 +14,7 @@ _SIZE = 0x110000
 _DROPPED = np.uint32(0xFFFFFFFF)
 # where letters live that compose, or that are another style of a Latin one; kana and Hangul keep their marks
 _FOLDED_RANGES = ((0x80, 0x3000), (0xFB00, 0xFB50), (0xFE00, 0xFE10), (0xFEFF, 0xFFF0), (0x1D400, 0x1D800), (0x1F100, 0x1F190), (0xE0000, 0xE1000))  # fmt: skip
+SURROUNDINGS = 200  # characters: longer than any phrase
 _LEET = {"0": "o", "1": "l", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g"}
 _LEET_MARKS = {"@": "a", "$": "s", "!": "l", "|": "l"}
 
@@ -50,7 +51,10 @@ def fold(text: str) -> Folded:
 
 
 def fold_disguises(text: str) -> Folded | None:
-    """Also look-alike letters, digits for letters, letters spaced out; `i` is written `l`. None: nothing of these."""
+    """Also look-alike letters, digits for letters, letters spaced out; `i` is written `l`.
+
+    Holds the surroundings of what was disguised and leaves the rest out. None: nothing was.
+    """
     codes = _codes(text)
     looks = (_plain_table() if text.isascii() else _look_alike_table())[codes]
     origin = np.nonzero(looks != _DROPPED)[0]
@@ -62,9 +66,19 @@ def fold_disguises(text: str) -> Folded | None:
     is_changed[:-1] |= joined[1:]
     if not is_changed.any():
         return None
-    codes, origin, is_changed = codes[~joined], origin[~joined], is_changed[~joined]
+    kept = ~joined & _near(is_changed)
+    codes, origin, is_changed = codes[kept], origin[kept], is_changed[kept]
     codes = np.where(codes == ord("i"), np.uint32(ord("l")), codes)
     return Folded(_text(codes), origin, is_despaced=int(joined.sum()) >= 8, changes=np.nonzero(is_changed)[0])
+
+
+def _near(is_changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which characters stand at most `SURROUNDINGS` from a change."""
+    steps = np.zeros(len(is_changed) + 1, dtype=np.int64)
+    places = np.nonzero(is_changed)[0]
+    np.add.at(steps, np.maximum(places - SURROUNDINGS, 0), 1)
+    np.add.at(steps, np.minimum(places + SURROUNDINGS + 1, len(is_changed)), -1)
+    return np.asarray(np.cumsum(steps[:-1]) > 0)
 
 
 def skeleton(name: str) -> str:

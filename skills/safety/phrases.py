@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 
 from skills.safety.folding import Folded
@@ -77,14 +77,16 @@ class Phrases:
             yield from self._in(passage.disguises, is_disguised=True)
 
     def _in(self, folded: Folded, *, is_disguised: bool) -> Iterator[Match]:
-        needs = self._disguised_needs if is_disguised else self._plain_needs
-        words = self._disguised_words if is_disguised else self._plain_words
-        count = {word: folded.text.count(word) for word in words}
-        for phrase, groups in zip(self._phrases, needs, strict=True):
-            rarest = min(groups, key=lambda group: sum(count[word] for word in group))
-            present = [word for word in rarest if count[word]]
-            if present and all(any(count[word] for word in group) for group in groups):
-                yield from _found(phrase, folded, present, is_disguised)
+        count = cache(folded.text.count)
+        for phrase, groups in zip(self._phrases, self._disguised_needs if is_disguised else self._plain_needs, strict=True):
+            counts = []
+            for group in groups:
+                counts.append(sum(map(count, group)))
+                if not counts[-1]:
+                    break
+            else:
+                rarest = groups[counts.index(min(counts))]
+                yield from _found(phrase, folded, [word for word in rarest if count(word)], is_disguised)
 
     @cached_property
     def _plain_needs(self) -> list[_Groups]:
@@ -94,18 +96,10 @@ class Phrases:
     def _disguised_needs(self) -> list[_Groups]:
         return [tuple(tuple(word.translate(_TO_L) for word in g) for g in phrase.needs) for phrase in self._phrases]
 
-    @cached_property
-    def _plain_words(self) -> frozenset[str]:
-        return frozenset(word for groups in self._plain_needs for group in groups for word in group)
-
-    @cached_property
-    def _disguised_words(self) -> frozenset[str]:
-        return frozenset(word for groups in self._disguised_needs for group in groups for word in group)
-
 
 def _found(phrase: Phrase, folded: Folded, words: list[str], is_disguised: bool) -> Iterator[Match]:
     """Around the needed words; of a disguise, only what holds a letter that was disguised."""
-    windows = [(start, end) for start, end in _windows(folded.text, words) if folded.has_change(start, end)]
+    windows = _windows(folded.text, words)
     patterns = [phrase.disguised] if is_disguised else [phrase.plain]
     if folded.is_despaced:
         patterns.append(phrase.despaced)

@@ -17,7 +17,7 @@ _SELF = r"(?:this (?:skill|tool|plugin|function|agent)|me|it)"
 
 PHRASES = (
     Phrase("self_promotion", (_PICK_NEEDS, _NEEDS_ALL), rf"(?:always|must|should|has to|have to) <1> (?:be )?{_PICK} <2> (?:first|top|number one|instead) <3> {_EVERY} <1> {_QUERY}"),
-    Phrase("self_promotion", (_PICK_NEEDS, _NEEDS_ALL), rf"(?:must|should|has to|have to) (?:always )?be {_PICK} <2> (?:first|number one|above|before|over) <2> (?:{_EVERY}|other|others)"),
+    Phrase("self_promotion", (_PICK_NEEDS, _NEEDS_ALL), rf"(?:must|should|has to|have to) (?:always )?be {_PICK} <2> (?:first|number one|above|before|over) <2> (?:other|others|everything|anything|{_EVERY} <1> (?:skill|tool|plugin|agent|quer(?:y|ies))s?)"),
     Phrase("self_promotion", (("always",),), rf"always (?:select|choose|pick|prefer|call|invoke|use|rank) {_SELF} <1> (?:skill|tool)? ?(?:first|over|regardless|no matter|instead of|whatever|above|before (?:any|all)|for (?:all|every|any)|even (?:if|when))"),
     Phrase("self_promotion", (("prefer", "choose", "select", "pick", "use"),), rf"(?:prefer|choose|select|pick|use|rank|favou?r) (?:this|this skill|this tool) (?:one )?(?:over|above|before|instead of|rather than) (?:all|every|any|the) (?:other|others|competing|alternative|remaining)(?: (?:skill|tool|plugin|option)s?)?"),
     Phrase("self_promotion", (("no matter", "regardless", "whatever"),), rf"{_PICK} <8> (?:no matter (?:what|which)|regardless of (?:what|which|the)|whatever) (?:the )?(?:user|query|task|request|question|prompt)(?: \w+)?(?: asks?| says?| wants?| is| topic| content)"),
