@@ -15,6 +15,7 @@ from storage.audit import verify
 from storage.conformance_budgets import NOTHING as NOTHING
 from storage.conformance_budgets import BudgetConformance
 from storage.conformance_budgets import opened as opened
+from storage.conformance_skills import SkillConformance
 from storage.conformance_versions import PolicyVersionConformance
 from storage.errors import InvalidInput, RecordNotFound
 from storage.records import (
@@ -30,6 +31,7 @@ from storage.records import (
     usd,
     utc_now,
 )
+from storage.skill_records import ConsideredSkill, SkillSelection
 from storage.stores import DecisionFilter, Stores
 
 HARD_TEXT = 'π ‰ 漢字 🦊 \x00 \ud800 \\ " \n'
@@ -37,6 +39,32 @@ HARD_TEXT = 'π ‰ 漢字 🦊 \x00 \ud800 \\ " \n'
 
 def a_payload(text: str = "What is 17 × 3?") -> Payload:
     return Payload.of(text)
+
+
+def a_selection() -> SkillSelection:
+    """A search whose numbers are whole, tiny or missing: what a log may write in another way than it was given."""
+    considered = tuple(
+        ConsideredSkill(
+            skill_id=f"skill {rank}",
+            name="漢字 \x00",
+            sha256="cd" * 32,
+            rank=rank,
+            retrieval=1.0 / rank,
+            rerank=None if rank == 2 else -3.0,
+            is_shown=rank == 1,
+            version=rank,
+        )
+        for rank in (1, 2, 3)
+    )
+    return SkillSelection(
+        index_sha256="ef" * 32,
+        ranker_sha256="",
+        encoder="minilm-1",
+        considered=considered,
+        fit_probability=1.0,
+        seconds=1e-9,
+        reason="the ranker was away",
+    )
 
 
 def a_decision(payload: Payload, *, candidate_id: str = "candidate_0", at: datetime | None = None) -> Decision:
@@ -78,6 +106,7 @@ def a_decision(payload: Payload, *, candidate_id: str = "candidate_0", at: datet
         budget_reserved_usd=usd("0.000123"),
         weights={"quality": 1.0, "cost": 0.05},
         shadow=ShadowChoice(policy_version="router_1", candidate_id="candidate_3", probability=0.25),
+        skills=a_selection(),
         decided_at=at or utc_now(),
     )
 
@@ -309,6 +338,11 @@ class AuditConformance:
 
 
 class StoresConformance(
-    RecordsConformance, FindingConformance, AuditConformance, BudgetConformance, PolicyVersionConformance
+    RecordsConformance,
+    FindingConformance,
+    AuditConformance,
+    BudgetConformance,
+    PolicyVersionConformance,
+    SkillConformance,
 ):
     """The whole suite."""

@@ -56,7 +56,8 @@ class MemorySkillStore(MemoryStore):
 
     async def digests(self, *, state: SkillState = "active") -> dict[str, str]:
         checked_state(state)
-        return {each.skill_id: each.sha256 for each in self.log.skills.values() if each.state == state}
+        found = (each for each in self.log.skills.values() if each.state == state)
+        return {each.skill_id: each.sha256 for each in sorted(found, key=lambda each: each.skill_id)}
 
     async def moves_of(self, skill_id: str) -> list[SkillMove]:
         self._ensure_known(skill_id)
