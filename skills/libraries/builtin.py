@@ -33,4 +33,4 @@ class BuiltinLibrary(PythonLibrary):
     """All of them; FilteredLibrary shows fewer."""
 
     def __init__(self, *, limit_seconds: float = CALL_LIMIT_SECONDS) -> None:
-        super().__init__(*BUILTIN_FUNCTIONS, limit_seconds=limit_seconds)
+        super().__init__(*BUILTIN_FUNCTIONS, limit_seconds=limit_seconds, name="builtin")

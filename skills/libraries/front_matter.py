@@ -6,23 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 import frontmatter
-import yaml
 from frontmatter.default_handlers import YAMLHandler
 
 from skills.errors import SkillRefused
+from skills.libraries.bounded_yaml import load_yaml
 
 MAX_FRONT_MATTER_CHARACTERS = 16_384
 
 
 class _BoundedYAML(YAMLHandler):
-    """YAML without aliases: merged ones grow exponentially."""
+    """Short YAML, few levels, no aliases."""
 
     def load(self, fm: str, **kwargs: object) -> Any:
         if len(fm) > MAX_FRONT_MATTER_CHARACTERS:
             raise SkillRefused(f"The front matter has more than {MAX_FRONT_MATTER_CHARACTERS} characters.")
-        if "*" in fm and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(fm)):
-            raise SkillRefused("The front matter uses YAML aliases; write the values out.")
-        return super().load(fm, **kwargs)
+        return load_yaml(fm)
 
 
 def read_front_matter(content: bytes) -> tuple[Mapping[str, object], str]:
@@ -37,8 +35,8 @@ def read_front_matter(content: bytes) -> tuple[Mapping[str, object], str]:
         raise SkillRefused("The file does not begin with front matter between two lines of '---'.")
     try:
         metadata, body = frontmatter.parse(text, handler=_BoundedYAML())
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise SkillRefused(f"The front matter is not YAML: {' '.join(str(exc).split())[:200]}.") from exc
-    if not metadata:
+    if not metadata or not isinstance(metadata, Mapping):
         raise SkillRefused("The front matter is empty or not closed by a line of '---'.")
     return metadata, body

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from skills.arguments import argument_faults, without_titles
 from skills.base import Provenance, Skill, SkillLibrary
 from skills.errors import SkillError, SkillFailed, SkillNotFound, SkillRefused
+from skills.libraries.source import Reading, SkillSource
 from skills.names import did_you_mean
 from skills.results import result_text
 from skills.threads import in_daemon_thread
@@ -31,7 +32,7 @@ class _Function:
     skill: Skill
 
 
-class PythonLibrary(SkillLibrary):
+class PythonLibrary(SkillLibrary, SkillSource):
     """Offers functions as skills: name, first paragraph of the docstring, type hints.
 
     A function says that its arguments are wrong by SkillRefused or ValueError; any other exception means that it broke.
@@ -39,7 +40,10 @@ class PythonLibrary(SkillLibrary):
     Python cannot stop a thread, so a function must bound its own work as well.
     """
 
-    def __init__(self, *functions: Callable[..., object], limit_seconds: float = CALL_LIMIT_SECONDS) -> None:
+    def __init__(
+        self, *functions: Callable[..., object], limit_seconds: float = CALL_LIMIT_SECONDS, name: str = "python"
+    ) -> None:
+        self.name = name
         self.limit_seconds = limit_seconds
         self._functions: dict[str, _Function] = {}
         for function in functions:
@@ -50,6 +54,9 @@ class PythonLibrary(SkillLibrary):
 
     async def skills(self) -> Sequence[Skill]:
         return [function.skill for function in self._functions.values()]
+
+    async def read(self) -> Reading:
+        return Reading(skills=tuple(await self.skills()))
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> str:
         if name not in self._functions:
@@ -85,6 +92,7 @@ def _read(function: Callable[..., object]) -> _Function:
         raise ValueError(f"Function {name!r} has no docstring; its first paragraph is what a model reads of a skill.")
     arguments = _arguments_model(function)
     skill = Skill(
+        kind="function",
         name=name,
         description=description,
         provenance=Provenance(source=f"{function.__module__}:{function.__qualname__}", sha256=_source_sha256(function)),

@@ -19,7 +19,7 @@ from skills.libraries.source import Refused
 DATA = Path(__file__).parents[4] / "shared" / "data" / "skills"
 
 
-def row(id: str = "a", **others: object) -> dict[str, object]:
+def row(id: object = "a", **others: object) -> dict[str, object]:
     fields = {"name": "tidy", "description": "Tidies up.", "body": "Step 1.", "license": "MIT", "source": "o/r@1:x"}
     return {"skill_id": id, **fields, **others}
 
