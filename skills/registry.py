@@ -37,7 +37,7 @@ POOL_ENDINGS = (".jsonl", ".jsonl.gz")
 DOCUMENT_ENDINGS = (".json", ".yaml", ".yml")
 
 
-def make_library(name: str, **options: object) -> SkillLibrary:
+def make_library(name: str, /, **options: object) -> SkillLibrary:
     """The library of this name. Raises SkillError for an unknown name and for options that it does not take."""
     library = _made("library", name, LIBRARIES, options)
     if not isinstance(library, SkillLibrary):
