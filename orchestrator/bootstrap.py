@@ -210,9 +210,9 @@ async def _given(library: SkillLibrary) -> Libraries:
 
 def _served_index(settings: Settings, encoder: Encoder, opened: AsyncExitStack) -> ServedIndex:
     def open_index(folder: Path) -> OpenedIndex:
-        from skills.index.searching import open_index  # numpy, faiss
+        from skills.index.index import SkillIndex as IndexOnDisk  # numpy, faiss
 
-        return open_index(folder, encoder=encoder)
+        return IndexOnDisk.open(folder, encoder=encoder)
 
     index = ServedIndex(settings.skills.index_dir, open_index)
     opened.push_async_callback(index.close)
@@ -223,8 +223,11 @@ def _keeper(settings: Settings, encoder: Encoder, index: SkillIndex) -> CatalogI
     def build(folder: Path, skills: Iterable[Skill], on_progress: Progress) -> str:
         from skills.index.building import build_index
 
-        built = build_index(folder, skills, encoder=encoder, ranker=settings.skills.ranker, on_progress=on_progress)
-        return str(built)
+        built = build_index(skills, folder, encoder=encoder, ranker=settings.skills.ranker, on_progress=on_progress)
+        return (
+            f"{built.added} added, {built.updated} updated, {built.removed} removed, {built.unchanged} unchanged "
+            f"({built.generation})"
+        )
 
     served = index if isinstance(index, ServedIndex) else None
     return CatalogIndexKeeper(settings.skills.index_dir, build, served=served)

@@ -126,15 +126,22 @@ class InputLimits(Section):
 class OpenApiSettings(Section):
     """An OpenAPI document whose operations are skills."""
 
-    document: Path  # JSON or YAML
-    base_url: str | None = None  # default: the document's first server
+    document: str  # a file or a URL, JSON or YAML
+    base_url: str | None = None  # default: the document's first server, if that is a public address
     operations: tuple[str, ...] = ()  # only these; default: all
-    key_variable: str | None = None  # name of the environment variable with the key that is sent as a bearer token
+    key_variable: str | None = None  # environment variable with the key that `base_url` gets as a bearer token
     timeout_seconds: float = Field(default=10.0, gt=0, le=120)
 
-    def key(self) -> SecretStr | None:
-        value = os.environ.get(self.key_variable) if self.key_variable else None
-        return None if value is None else SecretStr(value)
+    @model_validator(mode="after")
+    def _key_has_a_home(self) -> Self:
+        if self.key_variable and not self.base_url:
+            raise ValueError("a key is sent to a `base_url` only")
+        return self
+
+    def headers(self) -> dict[str, str]:
+        """What the operator sends along; nothing where the variable is not set."""
+        key = os.environ.get(self.key_variable) if self.key_variable else None
+        return {"authorization": f"Bearer {key}"} if key else {}
 
 
 class McpSettings(Section):

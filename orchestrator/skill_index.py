@@ -51,13 +51,13 @@ class ServedIndex:
             return await self._first()
         if self._reload is None and time.monotonic() - self._looked_at >= self._look_seconds:
             self._looked_at = time.monotonic()
-            if not await asyncio.to_thread(opened.is_current) and self._reload is None:
+            if not await asyncio.to_thread(_is_current, opened) and self._reload is None:
                 self._reload = asyncio.create_task(self._exchange())
         return opened
 
     async def exchanged(self) -> None:
         """Opens what the folder holds now, if it holds another index: for whoever has just built it."""
-        if self._opened is not None and not await asyncio.to_thread(self._opened.is_current):
+        if self._opened is not None and not await asyncio.to_thread(_is_current, self._opened):
             self._reload = self._reload or asyncio.create_task(self._exchange())
         if self._reload is not None:
             await asyncio.wait([self._reload])
@@ -97,3 +97,11 @@ class ServedIndex:
                 f"There is no index of skills in {str(self.folder)!r}.", hint="Build it: antroute skills add SOURCE"
             )
         return self._open(self.folder)
+
+
+def _is_current(opened: OpenedIndex) -> bool:
+    """Where nobody can say, opening it anew will."""
+    try:
+        return opened.is_current()
+    except ServiceError:
+        return False

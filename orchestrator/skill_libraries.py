@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from orchestrator.found_skills import LiveSkill
@@ -70,15 +71,34 @@ async def _named_of(library: SkillLibrary, wanted: Collection[str]) -> Sequence[
 def _makers(settings: Settings) -> dict[str, Callable[[], SkillLibrary]]:
     makers: dict[str, Callable[[], SkillLibrary]] = {}
     for name, document in settings.skills.openapi.items():
-        makers[name] = lambda name=name, document=document: openapi_library(name, document)  # type: ignore[misc]
+        makers[name] = partial(openapi_library, name, document)
     for name, server in settings.skills.mcp.items():
-        makers[name] = lambda name=name, server=server: mcp_library(name, server)  # type: ignore[misc]
+        makers[name] = partial(mcp_library, name, server)
     return makers
 
 
 def openapi_library(name: str, document: OpenApiSettings) -> SkillLibrary:
-    raise NotImplementedError
+    """Raises SkillError."""
+    return make_library(
+        "openapi",
+        name=name,
+        document=document.document,
+        base_url=document.base_url,
+        headers=document.headers(),
+        operations=document.operations,
+        timeout_seconds=document.timeout_seconds,
+    )
 
 
 def mcp_library(name: str, server: McpSettings) -> SkillLibrary:
-    raise NotImplementedError
+    """Raises SkillError."""
+    return make_library(
+        "mcp",
+        name=name,
+        command=server.command,
+        args=server.args,
+        env=server.environment(),
+        url=server.url,
+        tools=server.tools,
+        timeout_seconds=server.timeout_seconds,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,3 +163,29 @@ def test_key_is_read_from_the_variable_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("SOME_KEY", SECRET)
     assert model.key() == SECRET
     assert not model.lacks_key
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"indx": "x"}, "did you mean 'index'?"),
+        ({"shown": 25}, "skills.shown"),
+        ({"least_fit": 1.5}, "skills.least_fit"),
+        ({"mcp": {"a": {"comand": "x", "url": "http://x"}}}, "did you mean 'command'?"),
+        ({"mcp": {"a": {}}}, "give either `command` or `url`"),
+        ({"mcp": {"a": {"url": "http://x", "env": ["HOME"]}}}, "go with `command`"),
+        ({"mcp": {"a": {"command": "x"}}, "openapi": {"a": {"document": "x"}}}, "'a' is the name of an OpenAPI"),
+        ({"openapi": {"a": {"document": "x", "key_variable": "KEY"}}}, "a key is sent to a `base_url` only"),
+    ],
+)
+def test_wrong_skill_settings_are_refused_by_name(section: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsInvalid) as raised:
+        load_settings(skills=section)
+    assert said in str(raised.value)
+
+
+def test_an_mcp_server_sees_only_the_variables_that_the_operator_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEN", "yes")
+    monkeypatch.setenv("HIDDEN", "no")
+    settings = load_settings(skills={"mcp": {"files": {"command": "serve", "env": ["SEEN", "ABSENT"]}}})
+    assert settings.skills.mcp["files"].environment() == {"SEEN": "yes"}
