@@ -24,7 +24,7 @@ from orchestrator.rewards import Rewards
 from orchestrator.shown_skills import Shown, marked, shown_to
 from orchestrator.streaming import StreamedLLM, answer_sink
 from orchestrator.texts import storable
-from orchestrator.tracing import TracedLibrary, TracedLLM, Tracer
+from orchestrator.tracing import DECISION_ID, TracedLibrary, TracedLLM, Tracer
 from routing.base import Choice, Router
 from routing.candidates import Candidacy, Limits, all_masked_reason, options
 from routing.errors import NoCandidate
@@ -238,7 +238,8 @@ class Nodes:
         llm: LLM = TracedLLM(MeteredLLM(self.llms[candidate.model], meter), self.tracer, query, candidate.model)
         shown = await self._shown(state, candidate)
         library = TracedLibrary(shown.library, self.tracer, query, name_to_id=shown.name_to_id)
-        with self.tracer.span(query, "execute", candidate=candidate.id) as attributes, _caller().answering():
+        about = {"candidate": candidate.id, DECISION_ID: state["decision"].id}
+        with self.tracer.span(query, "execute", **about) as attributes, _caller().answering():
             try:
                 async with asyncio.timeout(seconds_left(state)):
                     answer = await self.agents[candidate.agent].run(

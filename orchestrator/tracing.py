@@ -11,6 +11,7 @@ from agents.llm import LLM, Chunk, Completion, CompletionRequest
 from skills.base import Skill, SkillLibrary
 from storage.records import Query, Span, new_id, utc_now
 
+DECISION_ID = "decision.id"  # attribute of an execution
 SKILL_ID = "skill.id"  # attribute of the call of a found skill
 _parent_id: ContextVar[str | None] = ContextVar("parent_span_id", default=None)
 
