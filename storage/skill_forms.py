@@ -143,7 +143,7 @@ def _record(values: Mapping[str, Any], skill_id: str) -> bytes:
 def _plain(record: bytes) -> dict[str, Any]:
     try:
         plain = json.loads(record.decode("utf-8", "surrogatepass"))
-    except ValueError as exc:
+    except (RecursionError, ValueError) as exc:
         raise LogCorrupt(f"A stored skill cannot be read: {exc}.") from exc
     if not isinstance(plain, dict):
         raise LogCorrupt("A stored skill is JSON, but no object.")

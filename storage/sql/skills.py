@@ -73,7 +73,7 @@ class SqlSkillStore(SqlStore):
         return found[0]
 
     async def find(self, wanted: SkillFilter) -> list[SkillVersion]:
-        query = _query(checked_filter(wanted), contains=func.instr if self.database.is_sqlite else func.strpos)
+        query = skills_query(checked_filter(wanted), is_sqlite=self.database.is_sqlite)
 
         def read(connection: Connection) -> list[SkillVersion]:
             rows = connection.execute(query).all()
@@ -168,7 +168,8 @@ def _latest(connection: Connection, skill_ids: Sequence[str]) -> list[SkillVersi
     return [known[skill_id].latest for skill_id in skill_ids]
 
 
-def _query(wanted: SkillFilter, *, contains: Callable[..., Any]) -> Select[str, bytes, bytes]:
+def skills_query(wanted: SkillFilter, *, is_sqlite: bool) -> Select[str, bytes, bytes]:
+    """The page that a checked filter asks for."""
     query = LATEST.order_by(current.skill_id).limit(max(wanted.limit, 0))
     if wanted.library is not None:
         query = query.where(current.library == wanted.library)
@@ -177,7 +178,8 @@ def _query(wanted: SkillFilter, *, contains: Callable[..., Any]) -> Select[str, 
     if wanted.after_id is not None:
         query = query.where(current.skill_id > wanted.after_id)
     if wanted.name_contains is not None:
-        query = query.where(contains(current.folded_name, wanted.name_contains) > 0)
+        position = func.instr if is_sqlite else func.strpos
+        query = query.where(position(current.folded_name, wanted.name_contains) > 0)
     return query
 
 

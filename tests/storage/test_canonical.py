@@ -119,7 +119,18 @@ def test_a_text_that_is_no_object_is_corrupt(text: str) -> None:
         reward_from(text)
 
 
-def test_decision_of_before_weights_and_shadows_is_read_without_them() -> None:
+def test_decision_of_before_weights_shadows_and_skills_is_read_without_them() -> None:
     plain = json.loads(entry_of(DECISION).canonical)
-    del plain["weights"], plain["shadow"]
-    assert decision_from(canonical_json(plain)) == replace(DECISION, weights={}, shadow=None)
+    del plain["weights"], plain["shadow"], plain["skills"]
+    assert decision_from(canonical_json(plain)) == replace(DECISION, weights={}, shadow=None, skills=None)
+
+
+def test_scores_of_considered_skills_come_back_as_the_numbers_they_were() -> None:
+    selection = decision_from(entry_of(DECISION).canonical).skills
+    assert selection is not None
+    first, second, _ = selection.considered
+    assert [type(each) for each in (first.retrieval, first.rerank, selection.fit_probability)] == [float] * 3
+    assert (second.rerank, selection.seconds, [each.rank for each in selection.shown]) == (None, 1e-9, [1])
+    unsure = replace(DECISION, skills=replace(selection, considered=(replace(first, retrieval=float("nan")),)))
+    with pytest.raises(InvalidInput, match="retrieval is nan"):
+        entry_of(unsure)

@@ -8,6 +8,7 @@ import pytest
 
 from storage.audit import verify
 from storage.conformance import written_decision
+from storage.conformance_skills import a_skill, added
 from storage.conformance_versions import registered
 from storage.errors import StorageUnavailable
 from storage.registry import open_stores
@@ -43,12 +44,20 @@ def execute(url: str, statement: str) -> None:
         "UPDATE artifact_files SET content = ''",
         "DELETE FROM artifact_files",
         "TRUNCATE artifact_files",
+        "UPDATE skill_versions SET body = ''",
+        "DELETE FROM skill_versions",
+        "TRUNCATE skill_versions",
+        "UPDATE skill_moves SET record = ''",
+        "DELETE FROM skill_moves",
+        "TRUNCATE skill_moves",
     ],
 )
 async def test_the_triggers_block_update_delete_and_truncate(url: str, statement: str) -> None:
     stores = await open_stores(url)
     await written_decision(stores)
     await registered(stores, "first")
+    await added(stores, a_skill())
+    await stores.skills.move(["pdf-forms"], "removed", reason="", by="alice")
     with pytest.raises(psycopg.errors.RaiseException, match="its rows are kept as they were written"):
         execute(url, statement)
     assert (await verify(stores)).is_whole

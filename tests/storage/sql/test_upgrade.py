@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 
 from storage.audit import verify
 from storage.conformance import written_decision
+from storage.conformance_skills import a_skill, added
 from storage.conformance_versions import registered, some_files
 from storage.registry import open_stores
 from storage.sql.engine import open_database
@@ -71,7 +72,7 @@ async def test_a_database_made_before_routers_were_kept_is_read_verified_and_goe
     assert (await verify(stores)).events_checked == 5
     decision = await stores.decisions.get("decision_of_old")
     assert (decision.candidate_id, decision.budget_before_usd) == ("candidate_1", Decimal("1.25"))
-    assert (decision.shadow, decision.weights) == (None, {})
+    assert (decision.shadow, decision.weights, decision.skills) == (None, {}, None)
     assert [each.decision for each in await stores.decisions.rewarded(limit=5)] == [decision]
     [router] = await registered(stores, "first")
     await stores.policy_versions.move(router.id, "active", reason="the first")
@@ -82,18 +83,21 @@ async def test_a_database_made_before_routers_were_kept_is_read_verified_and_goe
 
 
 @pytest.mark.parametrize("url", BACKENDS, indirect=True)
-async def test_the_second_migration_follows_the_first(url: str) -> None:
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+async def test_later_migrations_follow_earlier_ones(url: str, revision: str) -> None:
     database = open_database(url, is_durable=True, patience_seconds=1)
     with database.writing.begin() as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(MIGRATIONS))
         config.set_main_option("path_separator", "os")
-        command.upgrade(config, "0001")
-        assert revision_of(connection) == "0001"
+        command.upgrade(config, revision)
+        assert revision_of(connection) == revision
     database.dispose()
     stores = await open_stores(url)
     await written_decision(stores)
     [router] = await registered(stores, "first")
     assert await stores.policy_versions.artifact(router.id) == some_files("first")
+    [skill] = await added(stores, a_skill())
+    assert await stores.skills.get(skill.skill_id) == skill
     assert (await verify(stores)).is_whole
     await stores.close()
