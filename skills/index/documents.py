@@ -74,7 +74,7 @@ class Documents:
     """Opens the files once: a folder that is removed meanwhile goes on to be read. Raises OSError, ValueError."""
 
     def __init__(self, folder: Path) -> None:
-        self.cards = [Card(*card) for card in json.loads((folder / CARDS_FILE).read_text(encoding="ascii"))]
+        self.cards = list(map(Card._make, json.loads((folder / CARDS_FILE).read_text(encoding="ascii"))))
         self._offsets = mapped(folder / OFFSETS_FILE)
         self._file = os.open(folder / LINES_FILE, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)

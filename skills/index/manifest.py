@@ -65,10 +65,8 @@ class IndexManifest:
 
 def content_digest(documents: Iterable[tuple[str, str]], settings: IndexSettings, encoder: str) -> str:
     """`documents`: ids with their lines' digests, in any order."""
-    digest = sha256(json.dumps([FORMAT, encoder, asdict(settings)], sort_keys=True).encode())
-    for skill_id, document_sha256 in sorted(documents):
-        digest.update(json.dumps([skill_id, document_sha256]).encode())
-    return digest.hexdigest()
+    content = [FORMAT, encoder, asdict(settings), sorted(documents)]
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def file_sha256(path: Path) -> str:

@@ -151,7 +151,8 @@ class OpenTerms:
         for name, weight in field_weights(settings).items():
             field = self._fields[name]
             divisor = discount(field.lengths(rows), field.average_length, settings.b)
-            weighted += np.float32(weight) * field_counts[name] / divisor[:, None]
+            counts = np.minimum(field_counts[name], settings.count_limit)
+            weighted += np.float32(weight) * counts / divisor[:, None]
         return saturated(weighted, settings.k1) @ weights
 
     def _terms_of(self, rows: Rows) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
@@ -177,7 +178,7 @@ class OpenVectors:
             return self._segments[0].halves(rows).astype(np.float32)
         places, locals_ = _located(self._first_rows, rows)
         found = [self._segments[place].halves(np.array([local])) for place, local in zip(places, locals_, strict=True)]
-        return np.concatenate(found).astype(np.float32) if found else np.zeros((0, 1, 1), dtype=np.float32)
+        return np.concatenate([self._segments[0].halves(rows[:0]), *found]).astype(np.float32)
 
 
 def open_current(folder: Path, *, encoder: Encoder | None, verify: bool = False, use_gpu: bool = True) -> Opened:

@@ -2,7 +2,8 @@
 
 Robertson, Zaragoza and Taylor (2004), "Simple BM25 extension to multiple weighted fields": the counts of a term in the
 fields are discounted by the fields' lengths, weighted and added, then saturated once: c (k1 + 1) / (c + k1). A stuffed
-text is worth at most k1 + 1 a term. The idf is applied when searching, so that it is that of the whole index.
+text gains at most k1 + 1 a term, and little of that: counts beyond a limit only make its fields longer. The idf is
+applied when searching, so that it is that of the whole index.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def write_postings(
         rows = rows_of_entries(field)
         divisor = discount(row_lengths(field), average[name], settings.b)
         keys.append(field.terms.astype(np.uint64) << ROW_BITS | rows.astype(np.uint64))
-        counts.append(np.float32(weight) * field.counts / divisor[rows])
+        counts.append(np.float32(weight) * np.minimum(field.counts, settings.count_limit) / divisor[rows])
     key = np.concatenate(keys)
     order = np.argsort(key, kind="stable")
     key, count = key[order], np.concatenate(counts)[order]

@@ -15,6 +15,10 @@ from skills.index.tokens import LONGEST_TEXT, MOST_WORDS, Analyzer
 from skills.index.vocabulary import NO_TERM
 from skills.ranking.base import FIELDS, Floats, QueryTerms, Retrieved, Rows
 
+# Equal skills score equally: products of matrices differ in their last bits with the matrices' shapes.
+LEXICAL_DECIMALS = 4
+SIMILARITY_DECIMALS = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
@@ -106,9 +110,10 @@ def _retrieved(
     lexical_rows = by_words(opened, query, weights, settings)
     rows = np.union1d(lexical_rows, by_vector.rows)
     counts = {name: opened.terms.field(name).counts(rows, query.terms) for name in FIELDS}
-    lexical = opened.terms.scores(rows, weights, counts)
-    similarities = opened.vectors.of(rows) @ vector if len(rows) else np.zeros((0, opened.settings.slots), np.float32)
-    dense = similarities.max(axis=1) if len(rows) else np.zeros(0, dtype=np.float32)
+    lexical = np.round(opened.terms.scores(rows, weights, counts), LEXICAL_DECIMALS)
+    vectors = opened.vectors.of(rows)
+    similarities = np.round(vectors @ vector, SIMILARITY_DECIMALS)
+    dense = similarities.max(axis=1, initial=-1.0)
     id_order = opened.id_order[rows]
     lexical_rank = _ranks(lexical, np.isin(rows, lexical_rows), id_order)
     dense_rank = _ranks(dense, np.isin(rows, by_vector.rows), id_order)

@@ -20,6 +20,7 @@ class IndexSettings:
     body_weight: float = 1.0
     k1: float = 1.5  # BM25: how fast repetition stops to count
     b: float = 0.75  # BM25: how much long fields are discounted
+    count_limit: int = 10  # of one term in one field; what is repeated more often counts no more
     terms_version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -32,6 +33,7 @@ class IndexSettings:
             "body_weight": (0, 100),
             "k1": (0.01, 10),
             "b": (0, 1),
+            "count_limit": (1, 65_535),
         }
         for name, (least, most) in bounds.items():
             value = getattr(self, name)

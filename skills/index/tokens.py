@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 VERSION = 1  # of what a text's terms are; stands in the index's settings
 LONGEST_WORD = 40  # characters; longer runs are keys, digests and base64, which no query names
+SHORTEST_PART = 2  # characters of a part of an identifier: the x of m33x says nothing
 LONGEST_TEXT = 24_000  # characters of a query that are read
 MOST_WORDS = 4_096  # of a query
 
@@ -53,9 +54,8 @@ class Analyzer:
         if _UNSPACED.search(word):
             yield from _pairs(word)
             return
-        parts = _PART.findall(word)
-        whole = word.lower()
-        for part in {whole: None} if len(parts) < 2 else {whole: None, **{part.lower(): None for part in parts}}:
+        parts = [part.lower() for part in _PART.findall(word) if len(part) >= SHORTEST_PART]
+        for part in dict.fromkeys([word.lower(), *parts]):
             if part not in STOP_WORDS:
                 yield self._stem(part)
 
