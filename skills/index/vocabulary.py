@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skills.term_digest import term_digest
+
 Digests = NDArray[np.uint64]
 NO_TERM = -1
-
-
-def term_digest(term: str) -> int:
-    """Two of 400,000 terms share one with a probability of 4e-9; they would count as one term."""
-    return int.from_bytes(blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 class Vocabulary:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]  # numbers of skills in one open index
 FieldName = Literal["name", "description", "body"]
 FIELDS: tuple[FieldName, ...] = ("name", "description", "body")
+
+
+def _no_counts() -> Floats:
+    return np.zeros(0, dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +69,30 @@ class SkillVectors(Protocol):
         ...
 
 
+class SkillCard(Protocol):
+    """Which skill a row is."""
+
+    @property
+    def skill_id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...  # of its content
+
+
 class SkillArrays(Protocol):
     """What an open index holds of its skills, by row."""
 
     @property
     def count(self) -> int: ...  # skills that can be found
+
+    @property
+    def cards(self) -> Sequence[SkillCard]: ...  # by row, removed ones too
+
+    @property
+    def id_to_row(self) -> Mapping[str, int]: ...  # of those that can be found
 
     @property
     def terms(self) -> Terms: ...
@@ -89,6 +112,8 @@ class QueryTerms:
     idf: Floats
     words: tuple[str, ...]  # the same terms, as stems
     unknown: int = 0  # different terms that no skill has
+    stems: tuple[str, ...] = ()  # all of the query's, those that no skill has too
+    stem_counts: Floats = field(default_factory=_no_counts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +132,8 @@ class Retrieved:
     fused: Floats  # reciprocal ranks, the score of the first stage
     field_counts: Mapping[FieldName, Floats]  # (candidates, query's terms): how often each stands in the field
     index: SkillArrays
+    learned: Floats | None = None  # cosine of the learned words' vectors; None: the index has none
+    learned_vector: Floats | None = None  # the query's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,4 +151,13 @@ class Ranker(Protocol):
 
     def rerank(self, found: Sequence[Retrieved]) -> list[Reranked]:
         """One a query, finite scores. Blocking."""
+        ...
+
+
+@runtime_checkable
+class Proposer(Protocol):
+    """A ranker that knows candidates which neither words nor vectors would find."""
+
+    def propose(self, queries: Sequence[QueryTerms], vectors: Floats, index: SkillArrays) -> list[Rows]:
+        """One a query; `vectors` (queries, dimension). Blocking."""
         ...
