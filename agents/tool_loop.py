@@ -54,9 +54,7 @@ class ToolLoopAgent(Agent):
         request, last_result, has_read = _request(query, offered), "", False
         room = read_bytes(offered)  # for texts, over all turns
         for turns_left in reversed(range(MAX_TURNS)):
-            if turns_left == 0 and not (
-                last_result or has_read
-            ):  # no skill helped: the bare question is the better one
+            if not (turns_left or last_result or has_read):  # no skill helped: the bare question is the better one
                 return (await llm.complete(plain_request(query))).text.strip()
             move = read_move((await llm.complete(request)).text, offered)
             if isinstance(move, FinalAnswer):
