@@ -85,7 +85,7 @@ def build_index(
     """
     with building(folder):
         old = _usable(folder, encoder, settings or IndexSettings())
-        plan = _plan(old, _documents(skills), removed=None)
+        plan = _plan(old, skills, removed=None)
         builder = _Builder(folder, encoder, settings or IndexSettings(), cache_dir, on_progress)
         return builder.build(old, plan, ranker)
 
@@ -107,9 +107,21 @@ def update_index(
         raise IndexRefused(f"There is no index in {str(folder)!r} to be brought up to date.")
     with building(folder):
         old = open_current(folder, encoder=encoder, use_gpu=False)
-        plan = _plan(old, _documents(put), removed=set(removed))
+        plan = _plan(old, put, removed=set(removed))
         builder = _Builder(folder, encoder, old.settings, cache_dir, on_progress)
         return builder.build(old, plan, old.ranker_folder)
+
+
+def indexed_digests(folder: Path, encoder: Encoder) -> dict[str, str]:
+    """Id to content digest of every skill in the index: what a catalogue compares itself with before an update.
+
+    Empty where there is no index, or none that can be brought up to date with this encoder.
+    """
+    try:
+        opened = open_current(folder, encoder=encoder, use_gpu=False)
+    except IndexRefused:
+        return {}
+    return {skill_id: opened.cards[row].sha256 for skill_id, row in opened.id_to_row.items()}
 
 
 class _Builder:
@@ -218,18 +230,6 @@ class _Builder:
         return SegmentEntry(name=name, rows=written.rows, search=written.search, files=files), written
 
 
-def _documents(skills: Iterable[Skill]) -> dict[str, tuple[Skill, Document]]:
-    """By id. Raises InvalidInput."""
-    found: dict[str, tuple[Skill, Document]] = {}
-    for skill in skills:
-        if not skill.skill_id:
-            raise InvalidInput(f"The skill {skill.name!r} has no id.", field="skill_id")
-        if skill.skill_id in found:
-            raise InvalidInput(f"Two skills have the id {skill.skill_id!r}; each needs its own.", field="skill_id")
-        found[skill.skill_id] = (skill, document(skill))
-    return found
-
-
 def _usable(folder: Path, encoder: Encoder, settings: IndexSettings) -> Opened | None:
     """The generation that serves, where what is in it can be taken over."""
     try:
@@ -239,16 +239,28 @@ def _usable(folder: Path, encoder: Encoder, settings: IndexSettings) -> Opened |
     return old if old.settings == settings else None
 
 
-def _plan(old: Opened | None, documents: Mapping[str, tuple[Skill, Document]], removed: set[str] | None) -> _Plan:
-    """`removed` None: all that are not among the documents."""
+def _plan(old: Opened | None, skills: Iterable[Skill], removed: set[str] | None) -> _Plan:
+    """`removed` None: all that are not among the skills. Of these only the changed ones are held in memory.
+
+    Raises InvalidInput for a skill without an id, or one that stands twice.
+    """
     held = {} if old is None else {skill_id: old.cards[row].document_sha256 for skill_id, row in old.id_to_row.items()}
-    unwanted = held.keys() - documents.keys() if removed is None else removed & (held.keys() - documents.keys())
-    given = {skill_id: one.card.document_sha256 for skill_id, (_, one) in documents.items()}
-    changed = [skill_id for skill_id, digest in given.items() if held.get(skill_id) != digest]
-    replaced = [skill_id for skill_id in changed if skill_id in held]
+    given: dict[str, str] = {}
+    fresh: list[tuple[Skill, Document]] = []
+    for skill in skills:
+        if not skill.skill_id:
+            raise InvalidInput(f"A skill has neither id nor name: {skill.description!r:.80}.", field="skill_id")
+        if skill.skill_id in given:
+            raise InvalidInput(f"Two skills have the id {skill.skill_id!r}; each needs its own.", field="skill_id")
+        one = document(skill)
+        given[skill.skill_id] = one.card.document_sha256
+        if held.get(skill.skill_id) != one.card.document_sha256:
+            fresh.append((skill, one))
+    replaced = [skill.skill_id for skill, _ in fresh if skill.skill_id in held]
+    unwanted = {skill_id for skill_id in held if skill_id not in given and (removed is None or skill_id in removed)}
     rows = [] if old is None else [old.id_to_row[skill_id] for skill_id in (*replaced, *unwanted)]
     return _Plan(
-        fresh=[documents[skill_id] for skill_id in changed],
+        fresh=fresh,
         gone=np.array(sorted(rows), dtype=np.int64),
         live={skill_id: digest for skill_id, digest in (held | given).items() if skill_id not in unwanted},
         updated=len(replaced),

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from skills.base import Provenance, SkillSearch
+from skills.base import Provenance, SkillSearch, content_sha256
 from skills.errors import IndexRefused
-from skills.index.building import build_index, update_index
+from skills.index.building import build_index, indexed_digests, update_index
 from skills.index.generations import CURRENT_FILE, LOCK_FILE, SEGMENTS, UNFINISHED, current_generation
 from skills.index.index import SkillIndex
 from skills.index.settings import IndexSettings
@@ -222,3 +222,19 @@ def test_progress_tells_what_is_done(tmp_path: Path) -> None:
     build_index(skills(20), tmp_path, encoder=CountingEncoder(), on_progress=lambda *word: told.append(word))
     assert [what for _, _, what in told] == ["encoding texts", "counting terms", "writing", "writing"]
     assert all(0 <= done <= of for done, of, _ in told)
+
+
+def test_catalogue_can_tell_what_the_index_lacks(tmp_path: Path) -> None:
+    assert indexed_digests(tmp_path, CountingEncoder()) == {}
+    build_index(skills(3), tmp_path, encoder=CountingEncoder())
+    update_index(tmp_path, removed={"skill-0001"}, encoder=CountingEncoder())
+    assert indexed_digests(tmp_path, CountingEncoder()) == {
+        one.skill_id: content_sha256(one) for one in (skill(0), skill(2))
+    }
+    assert indexed_digests(tmp_path, CountingEncoder(name="other")) == {}
+
+
+def test_skill_without_an_id_or_name_is_refused(tmp_path: Path) -> None:
+    nobody = replace(skill(1), id="", name="")
+    with pytest.raises(InvalidInput, match="neither id nor name"):
+        build_index([nobody], tmp_path, encoder=CountingEncoder())
