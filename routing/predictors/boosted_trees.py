@@ -12,11 +12,12 @@ from routing.cards import CandidateCard
 from routing.dataset import Dataset
 from routing.forecasts import Arrays, Inputs, Matrix
 from routing.predictors.array_predictor import LengthPriced
-from routing.predictors.bit_trees import SHAPES, BitTrees, flatten
+from routing.predictors.bit_trees import BitTrees
 from routing.predictors.costs import Amounts, log_lengths
 from routing.predictors.factors import candidate_factors
 from routing.predictors.means import candidate_means, check_learnable
 from routing.predictors.principal import principal_axes, project
+from skills.bit_trees import SHAPES, flatten
 from skills.progress import Progress
 
 AXES = 32

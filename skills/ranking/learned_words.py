@@ -82,7 +82,7 @@ class LearnedWords:
 def weighted_words(
     fields: Mapping[FieldName, TermCounts], places: Places, first: int, last: int
 ) -> tuple[Places, Places, Floats]:
-    """Owner, word and weighted count of each known word of rows `first` to `last`, each pair once, by owner and word."""
+    """Owner, word and weighted count of each known word of these rows, each pair once, by owner and word."""
     keys, counts = [], []
     words = int(places.max(initial=0)) + 1
     for name in FIELDS:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from routing.predictors.bit_trees import BITS, BitTrees, flatten
+from routing.predictors.bit_trees import BitTrees
+from skills.bit_trees import BITS, flatten
 
 
 def grown(trees: int = 40) -> Any:
