@@ -15,7 +15,9 @@ from storage.skill_records import Finding
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
 _HEX = re.compile(r"\b[0-9a-fA-F]{64,}")
-_SPACED_HEX = re.compile(r"(?:\\x|0x|%|\b)[0-9a-fA-F]{2}(?:[ :]|, ?)?(?:(?:\\x|0x|%|\b)[0-9a-fA-F]{2}(?:[ :]|, ?)?){23,}")
+_SPACED_HEX = re.compile(
+    r"(?:\\x|0x|%|\b)[0-9a-fA-F]{2}(?:[ :]|, ?)?(?:(?:\\x|0x|%|\b)[0-9a-fA-F]{2}(?:[ :]|, ?)?){23,}"
+)
 _HEX_DUMP = re.compile(r"(?:\b[0-9a-fA-F]{2}[ :]){8}")
 _CODES = re.compile(r"(?:\b\d{2,3}\s{0,2},\s{0,2}){24,}\d{2,3}\b")
 _SPLIT = re.compile(r"['\"][ \t]{0,40}(?:[+\\.]|\r?\n|[ \t]|,){1,6}[ \t]{0,40}['\"]")
@@ -24,7 +26,9 @@ _SCRIPT_URI = re.compile(
     r"data:(?:text/html|image/svg\+xml|text/javascript|application/(?:javascript|x-javascript|xhtml\+xml|hta))"
     r"(?:;charset=[\w-]{1,20})?(;base64)?,([^\s\"'`)]{10,})|\]\(\s{0,3}(?:javascript|vbscript):[^)\n]{4,}"
 )
-_SCRIPT = re.compile(r"<script|javascript:|\bon(?:load|error|click|mouseover|begin)\s{0,3}=|fetch\(|document\.cookie|eval\(|%3cscript")
+_SCRIPT = re.compile(
+    r"<script|javascript:|\bon(?:load|error|click|mouseover|begin)\s{0,3}=|fetch\(|document\.cookie|eval\(|%3cscript"
+)
 _PROGRAM_STARTS = (b"\x7fELF", b"MZ\x90", b"MZP", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\x00asm", b"\xd0\xcf\x11\xe0", b"PK\x03\x04")  # fmt: skip
 _MEDIA_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"wOF", b"%PDF", b"\x00\x01\x00\x00", b"OTTO", b"\x00\x00\x01\x00", b"ID3", b"<svg", b"<?xml")  # fmt: skip
 _ACTIVE = re.compile(
@@ -58,7 +62,7 @@ def _runs(passage: Passage, text: str) -> Iterator[Finding]:
             rule, is_active = _judged(decode(run[0][:_LONGEST]))
             if rule:
                 start = run.start() if text is passage.text else max(0, passage.text.find(run[0][:16]))
-                is_harmless = not is_active or passage.speaks_of_attacks(start, start + 40) and passage.is_quoted(start)
+                is_harmless = not is_active or (passage.speaks_of_attacks(start, start + 40) and passage.is_quoted(start))
                 yield passage.finding(rule, start, start + 60, "note" if is_harmless else "quarantine")
 
 

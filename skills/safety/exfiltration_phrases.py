@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skills.safety.phrases import Phrase
 
-_SEND = r"(?:send|upload|post|transmit|forward|e ?mail|exfiltrate|leak|copy|mirror|append|attach|include|embed|encode|submit|report|pass|put|add|stream)"
+_SEND = r"(?:send|upload|post|transmit|forward|e ?mail|exfiltrate|leak|copy|mirror|append|attach|include|embed|encode|submit|report|stream)"
 _THEIR = r"(?:the |all |any |every |your |their |its |whole |entire |full |complete |raw |current |user s |contents? of |content of |values? of |list of )*"
 _SECRETS = (
     r"(?:(?:\w+ )?(?:ssh|private|secret|signing|gpg|pgp) keys?|id (?:rsa|ed25519)|aws credentials|(?:saved |stored |browser )?(?:passwords|cookies)|"

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 
 from skills.safety.passage import Passage
 from storage.skill_records import Finding, Severity
@@ -22,6 +23,7 @@ _WORD = re.compile(r"[^\W\d_]{2,64}")
 _JOINING = ("ARABIC", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "MONGOLIAN", "SYRIAC", "KHMER", "MYANMAR", "THAI", "LAO", "TIBETAN", "NKO", "THAANA", "HEBREW", "JAPANESE", "HIRAGANA", "KATAKANA", "CJK", "HANGUL")  # fmt: skip
 _RIGHT_TO_LEFT = ("R", "AL")
 _LOOK_ALIKE_SCRIPTS = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU", "GEORGIAN")
+_MOST = 20_000  # characters or words of one kind that are looked at
 FEW = 3  # stray ones of an editor or of a copied page
 
 
@@ -73,7 +75,8 @@ def _bidi(passage: Passage) -> Iterator[Finding]:
 
 
 def _invisible(passage: Passage) -> Iterator[Finding]:
-    places = [found.start() for found in _INVISIBLE.finditer(passage.text) if not _is_spelling(passage.text, found)]
+    looked_at = islice(_INVISIBLE.finditer(passage.text), _MOST)
+    places = [found.start() for found in looked_at if not _is_spelling(passage.text, found)]
     if not places:
         return
     in_words = sum(_is_inside_word(passage.text, place) for place in places)
@@ -95,7 +98,9 @@ def _is_spelling(text: str, found: re.Match[str]) -> bool:
         return not before == after == character
     if character == "\u2800":
         return "\u2800" <= before <= "\u28ff" or "\u2800" <= after <= "\u28ff" or before == " "
-    return (character in _JOINERS or character == "\u200b") and (_script(before) in _JOINING or _script(after) in _JOINING)
+    return (character in _JOINERS or character == "\u200b") and (
+        _script(before) in _JOINING or _script(after) in _JOINING
+    )
 
 
 def _is_pictograph(character: str) -> bool:
@@ -108,7 +113,8 @@ def _is_inside_word(text: str, place: int) -> bool:
 
 def _mixed(passage: Passage) -> Iterator[Finding]:
     """Words of Latin letters and letters of a script that looks alike."""
-    mixed = [word for word in _WORD.finditer(passage.text) if not word[0].isascii() and is_mixed(word[0])]
+    foreign = (word for word in _WORD.finditer(passage.text) if not word[0].isascii())
+    mixed = [word for word in islice(foreign, _MOST) if is_mixed(word[0])]
     if passage.where == "name" and (mixed or is_mixed("".join(c for c in passage.text if c.isalpha()))):
         yield passage.finding("mixed_script_name", 0, len(passage.text))
     elif mixed:

@@ -39,7 +39,11 @@ class KnownNames:
     def looking_like(self, name: str) -> set[str]:
         """Other names with the same look, though other characters make it."""
         plain = _plain(name)
-        return {known for known in self._look_to_names.get(_SEPARATORS.sub("", skeleton(name)), ()) if _plain(known) != plain}
+        return {
+            known
+            for known in self._look_to_names.get(_SEPARATORS.sub("", skeleton(name)), ())
+            if _plain(known) != plain
+        }
 
     def near(self, name: str) -> set[str]:
         """Other names that differ in separators, in one character, or in two that changed places."""

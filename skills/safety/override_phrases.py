@@ -5,7 +5,7 @@ from __future__ import annotations
 from skills.safety.phrases import Phrase
 
 _FORGET = (
-    r"(?:ignor(?:e|ing|es)|disregard(?:ing|s)?|forget(?:ting|s)?|discard|neglect|dismiss|abandon|erase|throw away|"
+    r"(?:ignor(?:e|ing)|disregard(?:ing)?|forget|discard|neglect|dismiss|abandon|erase|throw away|"
     r"set aside|pay no attention to|take no notice of|stop (?:obeying|following|heeding)|no longer (?:follow|obey|heed)|"
     r"(?:do not|don t|never) (?:follow|obey|heed|listen to|comply with|adhere to))"
 )
@@ -18,7 +18,7 @@ _ORDERS = (
     r"(?:instructions?|directives?|guidelines?|rules?|prompts?|orders?|commands?|policy|policies|constraints?|"
     r"programming|restrictions?|guidance|system messages?)"
 )
-_STRONG = r"(?:instructions?|directives?|system prompts?|system messages?|safety (?:rules|guidelines)|programming|policy)"
+_STRONG = r"(?:instructions?|directives?|system prompts?|system messages?|safety (?:rules|guidelines)|policy)"
 _ASK = r"(?:confirmation|permission|approval|consent|authori[sz]ation)"
 _USER = r"(?:the |your |any |a |our )?(?:user|human|operator|owner|developer|customer|person|client|anyone|anybody)s?"
 _FORGET_NEEDS = ("ignor", "disregard", "forget", "discard", "neglect", "dismiss", "abandon", "erase", "throw", "aside", "attention", "notice", "obey", "heed", "follow", "listen", "comply", "adhere")  # fmt: skip
@@ -27,33 +27,138 @@ _ORDER_NEEDS = ("instruction", "directive", "guideline", "rule", "prompt", "orde
 _ENGLISH = (
     Phrase("override_instructions", (_FORGET_NEEDS, _ORDER_NEEDS), rf"{_FORGET} <4> {_OLD} <2> {_ORDERS}"),
     Phrase("override_instructions", (_FORGET_NEEDS, _ORDER_NEEDS), rf"{_FORGET} {_OLD} (?:and <1> )?{_ORDERS}"),
-    Phrase("override_instructions", (_FORGET_NEEDS, _ORDER_NEEDS), rf"{_FORGET} (?:all |any |every |of |completely )*(?:of )?(?:your|the) <1> {_STRONG}"),
-    Phrase("override_instructions", (_FORGET_NEEDS, _ORDER_NEEDS), rf"{_FORGET} (?:all )?(?:of )?(?:your|the) {_STRONG}"),
-    Phrase("override_instructions", (_FORGET_NEEDS, _ORDER_NEEDS), rf"{_FORGET} <2> {_ORDERS} (?:that |which )?(?:you (?:were|have been|had been|got|received)|(?:were|was|are) given|given|above|before|so far|from before|that came before|up to now|prior to)"),
+    Phrase(
+        "override_instructions",
+        (_FORGET_NEEDS, _ORDER_NEEDS),
+        rf"{_FORGET} (?:all |any |every |of |completely )*(?:of )?(?:your|the) <1> {_STRONG}",
+    ),
+    Phrase(
+        "override_instructions", (_FORGET_NEEDS, _ORDER_NEEDS), rf"{_FORGET} (?:all )?(?:of )?(?:your|the) {_STRONG}"
+    ),
+    Phrase(
+        "override_instructions",
+        (_FORGET_NEEDS, _ORDER_NEEDS),
+        rf"{_FORGET} <2> {_ORDERS} (?:that |which )?(?:you (?:were|have been|had been|got|received)|(?:were|was|are) given|given|above|before|so far|from before|that came before|up to now|prior to)",
+    ),
     Phrase("override_instructions", (_FORGET_NEEDS, _ORDER_NEEDS), rf"{_FORGET} all <1> {_STRONG}"),
-    Phrase("override_instructions", (_FORGET_NEEDS, ("told", "said", "learn", "instructed", "taught", "written"),), rf"{_FORGET} (?:everything|anything|all|whatever|what) <5> (?:told|said|learned|learnt|instructed|taught|written) <3> (?:before|above|earlier|previously|until|so far|prior|up to)"),
-    Phrase("override_instructions", (("above", "before", "prior", "previous"),), r"(?:ignore|disregard|forget) (?:all |everything )?(?:of )?(?:the )?(?:above|before this|prior to this|previous text|previous conversation) and"),
-    Phrase("override_instructions", (("instruction", "directive", "prompt", "message"),), rf"{_OVERRIDE} <2> (?:your|previous|prior|earlier|system|operator s?|developer s?|all other) <1> (?:instructions?|directives?|system prompts?|system messages?|prompts?|safety)"),
-    Phrase("override_instructions", (("instruction", "guideline", "directive", "rule", "prompt"),), r"(?:your|all|the|any) (?:earlier|previous|prior|original|old|initial|former|preceding|other) (?:instructions|guidelines|directives|rules|prompts?|system prompt) (?:is|are|were|have been|has been) (?:now )?(?:void|null|cancell?ed|revoked|suspended|invalid|no longer|superseded|obsolete|overridden|lifted|a mistake|wrong|outdated|replaced)"),
-    Phrase("override_instructions", (("precedence", "priority"),), r"(?:this|these|the following|what follows|my (?:rules|instructions)) <4> (?:takes?|has|have|gets?) (?:\w+ )?(?:precedence|priority) over (?:any|all|every|the|your) <2> (?:system (?:prompt|message)|instructions?|developer|guidelines)"),
-    Phrase("override_instructions", (("only",),), r"(?:only|solely|exclusively) (?:obey|listen to|follow) (?:this|the rules of this|the instructions (?:in|of) this) (?:file|text|document|skill|message)"),
-    Phrase("override_instructions", (("obey",),), r"(?:stop|cease) (?:obeying|following) (?:them|the (?:user|operator|developer|system))"),
-    Phrase("override_instructions", (("snoltcurtsnl", "snoitcurtsni", "cerivbhf", "cerilobhs"),), r"(?:snoitcurtsni (?:suoiverp|roirp)|(?:vtaber|qvfertneq|sbetrg) <2> cerivbhf vafgehpgvbaf)"),
-    Phrase("new_system_prompt", (("new",),), r"(?:your|this is (?:the|your)|here (?:is|are) your|the) (?:new|updated|real|true|actual) (?:system prompt|system message|identity|persona|programming|master|directives|instructions) (?:is|are|from|follows?|below)"),
-    Phrase("new_system_prompt", (("mode", "jailb", "unrestricted", "dan", "limit", "restrict", "filter"),), r"you (?:are|re|will be|become) (?:now )?(?:in |an? |the )?(?:dan|unrestricted|jailbroken|uncensored|unfiltered|god mode|developer mode|debug mode|root mode|(?:ai|model|assistant|agent) (?:with no|without) (?:any )?(?:limits|restrictions|rules|filters))"),
-    Phrase("new_system_prompt", (("system",),), r"(?:end of|begin(?:ning of)?) (?:the )?(?:new )?system (?:prompt|message|instructions)"),
-    Phrase("new_system_prompt", (("pretend", "act as", "roleplay"),), r"(?:pretend|act as if|behave as if|roleplay that) you (?:have|had|are) (?:no|not bound by|without|free of|free from) <2> (?:restrictions|limits|rules|guidelines|limitations|filters)"),
-    Phrase("safety_off", (("mode",),), r"(?:enter|activate|enable|switch (?:in)?to|unlock|you are now in) (?:the )?(?:dan|jailbreak|unrestricted|uncensored|god|no limits?) mode"),
-    Phrase("safety_off", (("safe", "guard", "ethic", "moderation", "content"),), r"(?:disable|turn off|switch off|deactivate|suspend|drop|remove|bypass|circumvent|ignore|disregard|skip) (?:all|any|every|your|its|the model s|the agent s) <1> (?:safety|safeguards?|guard ?rails?|ethical|moderation|content) ?(?:checks?|filters?|guidelines?|rules?|restrictions?|polic(?:y|ies)|measures?|limits?|protocols?|mechanisms?|training)?"),
-    Phrase("safety_off", (("confirmation", "permission", "approval", "consent", "authori"),), rf"(?:never|do not|don t|without|no need to) (?:ask(?:ing)?|request(?:ing)?|seek(?:ing)?|wait(?:ing)? for) <4> {_ASK} <3> (?:delet|destr|danger|overwrit|drop|wip|format|root|sudo|transfer|pay|purchas|irreversib)\w*"),
-    Phrase("safety_off", (("no restriction", "no limit", "no rules", "no ethical", "no filter"),), r"(?:answer|respond|act|operate|work|behave|comply) (?:with|under) no (?:restrictions?|limits|limitations|rules|ethical \w+|filters)"),
-    Phrase("concealment", (("user", "human", "operator", "owner", "anyone", "anybody", "customer", "client", "developer", "person"),), rf"(?:do not|don t|never|must not|should not|without|avoid) (?:ever )?(?:tell(?:ing)?|inform(?:ing)?|notify(?:ing)?|alert(?:ing)?|warn(?:ing)?|reveal(?:ing)? (?:this|it|that|these) <2> to|mention(?:ing)? (?:this|it|that|these|the) <4> to|disclos(?:e|ing) (?:this|it|that|these) <2> to|show(?:ing)? (?:this|these) <1> to|let(?:ting)?) {_USER} (?:about (?:this|it|that|these|the step|what you|any of)|of (?:this|it|these)|that (?:you|this|it|the|we)|know|see|notice|or)"),
-    Phrase("concealment", (("mention", "reveal", "disclose", "tell"),), rf"(?:do not|don t|never) (?:mention|reveal|disclose|report|tell|say|speak of) (?:this|it|that|these|any of this) (?:step |action |upload |instructions? |request |transfer |call |fact )?to {_USER}"),
-    Phrase("concealment", (("hide", "conceal", "secret", "hidden"),), rf"(?:hide|conceal|keep) (?:this|it|that|these|the (?:step|action|upload|request|call|transfer)s?|all of this)(?: \w+)? ?(?:secret|hidden|quiet|concealed)? ?from {_USER}"),
-    Phrase("concealment", (("need", "notic", "aware", "know"),), rf"{_USER} (?:does not|doesn t|do not|must not|need not|should not|must never|should never|will not) (?:need to )?(?:know|notice|find out|learn|be aware|become aware|be told|see|hear) (?:about|of|that) (?:it|this|that|these|you|the|any)"),
-    Phrase("concealment", (("reply", "answer", "response", "summary", "output"),), r"(?:keep|leave) (?:it|this|that|them) out of (?:your|the) (?:reply|answer|response|summary|output|report)"),
-    Phrase("concealment", (("quietly", "silently", "secretly", "covertly"),), r"(?:silently|secretly|covertly|quietly|stealthily) (?:send|upload|post|transmit|forward|exfiltrate|copy|e?mail|collect)"),
-    Phrase("concealment", (("deny", "denies"),), r"(?:if|when) (?:anyone|anybody|someone|the user|asked|you are asked) <10> deny (?:it|this|that|having|any)"),
+    Phrase(
+        "override_instructions",
+        (
+            _FORGET_NEEDS,
+            ("told", "said", "learn", "instructed", "taught", "written"),
+        ),
+        rf"{_FORGET} (?:everything|anything|all|whatever|what) <5> (?:told|said|learned|learnt|instructed|taught|written) <3> (?:before|above|earlier|previously|until|so far|prior|up to)",
+    ),
+    Phrase(
+        "override_instructions",
+        (("above", "before", "prior", "previous"),),
+        r"(?:ignore|disregard|forget) (?:all |everything )?(?:of )?(?:the )?(?:above|before this|prior to this|previous text|previous conversation) and",
+    ),
+    Phrase(
+        "override_instructions",
+        (("instruction", "directive", "prompt", "message"),),
+        rf"{_OVERRIDE} <2> (?:your|previous|prior|earlier|system|operator s?|developer s?|all other) <1> (?:instructions?|directives?|system prompts?|system messages?|prompts?|safety)",
+    ),
+    Phrase(
+        "override_instructions",
+        (("instruction", "guideline", "directive", "rule", "prompt"),),
+        r"(?:your|all|the|any) (?:earlier|previous|prior|original|old|initial|former|preceding|other) (?:instructions|guidelines|directives|rules|prompts?|system prompt) (?:is|are|were|have been|has been) (?:now )?(?:void|null|cancell?ed|revoked|suspended|invalid|no longer|superseded|obsolete|overridden|lifted|a mistake|wrong|outdated|replaced)",
+    ),
+    Phrase(
+        "override_instructions",
+        (("precedence", "priority"),),
+        r"(?:this|these|the following|what follows|my (?:rules|instructions)) <4> (?:takes?|has|have|gets?) (?:\w+ )?(?:precedence|priority) over (?:any|all|every|the|your) <2> (?:system (?:prompt|message)|instructions?|developer|guidelines)",
+    ),
+    Phrase(
+        "override_instructions",
+        (("only",),),
+        r"(?:only|solely|exclusively) (?:obey|listen to|follow) (?:this|the rules of this|the instructions (?:in|of) this) (?:file|text|document|skill|message)",
+    ),
+    Phrase(
+        "override_instructions",
+        (("obey",),),
+        r"(?:stop|cease) (?:obeying|following) (?:them|the (?:user|operator|developer|system))",
+    ),
+    Phrase(
+        "override_instructions",
+        (("snoltcurtsnl", "snoitcurtsni", "cerivbhf", "cerilobhs"),),
+        r"(?:snoitcurtsni (?:suoiverp|roirp)|(?:vtaber|qvfertneq|sbetrg) <2> cerivbhf vafgehpgvbaf)",
+    ),
+    Phrase(
+        "new_system_prompt",
+        (("new",),),
+        r"(?:your|this is (?:the|your)|here (?:is|are) your|the) (?:new|updated|real|true|actual) (?:system prompt|system message|identity|persona|programming|master|directives|instructions) (?:is|are|from|follows?|below)",
+    ),
+    Phrase(
+        "new_system_prompt",
+        (("mode", "jailb", "unrestricted", "dan", "limit", "restrict", "filter"),),
+        r"you (?:are|re|will be|become) (?:now )?(?:in |an? |the )?(?:dan|unrestricted|jailbroken|uncensored|unfiltered|god mode|developer mode|debug mode|root mode|(?:ai|model|assistant|agent) (?:with no|without) (?:any )?(?:limits|restrictions|rules|filters))",
+    ),
+    Phrase(
+        "new_system_prompt",
+        (("system",),),
+        r"(?:end of|begin(?:ning of)?) (?:the )?(?:new )?system (?:prompt|message|instructions)",
+    ),
+    Phrase(
+        "new_system_prompt",
+        (("pretend", "act as", "roleplay"),),
+        r"(?:pretend|act as if|behave as if|roleplay that) you (?:have|had|are) (?:no|not bound by|without|free of|free from) <2> (?:restrictions|limits|rules|guidelines|limitations|filters)",
+    ),
+    Phrase(
+        "safety_off",
+        (("mode",),),
+        r"(?:enter|activate|enable|switch (?:in)?to|unlock|you are now in) (?:the )?(?:dan|jailbreak|unrestricted|uncensored|god|no limits?) mode",
+    ),
+    Phrase(
+        "safety_off",
+        (("safe", "guard", "ethic", "moderation", "content"),),
+        r"(?:disable|turn off|switch off|deactivate|suspend|drop|remove|bypass|circumvent|ignore|disregard|skip) (?:all|any|every|your|its|the model s|the agent s) <1> (?:safety|safeguards?|guard ?rails?|ethical|moderation|content) ?(?:checks?|filters?|guidelines?|rules?|restrictions?|polic(?:y|ies)|measures?|limits?|protocols?|mechanisms?|training)?",
+    ),
+    Phrase(
+        "safety_off",
+        (("confirmation", "permission", "approval", "consent", "authori"),),
+        rf"(?:never|do not|don t|without|no need to) (?:ask(?:ing)?|request(?:ing)?|seek(?:ing)?|wait(?:ing)? for) <4> {_ASK} <3> (?:delet|destr|danger|overwrit|drop|wip|format|root|sudo|transfer|pay|purchas|irreversib)\w*",
+    ),
+    Phrase(
+        "safety_off",
+        (("no restriction", "no limit", "no rules", "no ethical", "no filter"),),
+        r"(?:answer|respond|act|operate|work|behave|comply) (?:with|under) no (?:restrictions?|limits|limitations|rules|ethical \w+|filters)",
+    ),
+    Phrase(
+        "concealment",
+        (("user", "human", "operator", "owner", "anyone", "anybody", "customer", "client", "developer", "person"),),
+        rf"(?:do not|don t|never|must not|should not|without|avoid) (?:ever )?(?:tell(?:ing)?|inform(?:ing)?|notify(?:ing)?|alert(?:ing)?|warn(?:ing)?|reveal(?:ing)? (?:this|it|that|these) <2> to|mention(?:ing)? (?:this|it|that|these|the) <4> to|disclos(?:e|ing) (?:this|it|that|these) <2> to|show(?:ing)? (?:this|these) <1> to|let(?:ting)?) {_USER} (?:about (?:this|it|that|these|the step|what you|any of)|of (?:this|it|these)|that (?:you|this|it|the|we)|know|see|notice|or)",
+    ),
+    Phrase(
+        "concealment",
+        (("mention", "reveal", "disclose", "tell"),),
+        rf"(?:do not|don t|never) (?:mention|reveal|disclose|report|tell|say|speak of) (?:this|it|that|these|any of this) (?:step |action |upload |instructions? |request |transfer |call |fact )?to {_USER}",
+    ),
+    Phrase(
+        "concealment",
+        (("hide", "conceal", "secret", "hidden"),),
+        rf"(?:hide|conceal|keep) (?:this|it|that|these|the (?:step|action|upload|request|call|transfer)s?|all of this)(?: \w+)? ?(?:secret|hidden|quiet|concealed)? ?from {_USER}",
+    ),
+    Phrase(
+        "concealment",
+        (("need", "notic", "aware", "know"),),
+        rf"{_USER} (?:does not|doesn t|do not|must not|need not|should not|must never|should never|will not) (?:need to )?(?:know|notice|find out|learn|be aware|become aware|be told|see|hear) (?:about|of|that) (?:it|this|that|these|you|the|any)",
+    ),
+    Phrase(
+        "concealment",
+        (("reply", "answer", "response", "summary", "output"),),
+        r"(?:keep|leave) (?:it|this|that|them) out of (?:your|the) (?:reply|answer|response|summary|output|report)",
+    ),
+    Phrase(
+        "concealment",
+        (("quietly", "silently", "secretly", "covertly"),),
+        r"(?:silently|secretly|covertly|quietly|stealthily) (?:send|upload|post|transmit|forward|exfiltrate|copy|e?mail|collect)",
+    ),
+    Phrase(
+        "concealment",
+        (("deny", "denies"),),
+        r"(?:if|when) (?:anyone|anybody|someone|the user|asked|you are asked) <10> deny (?:it|this|that|having|any)",
+    ),
 )
 
 _OTHER_LANGUAGES = (

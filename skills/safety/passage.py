@@ -11,6 +11,7 @@ from skills.safety.rules import RULES
 from skills.safety.visible import excerpt_of
 from storage.skill_records import Finding, Severity
 
+LONGEST = 200_000  # characters of a field that are read; twenty times what a model should read of one skill
 NEAR = 400  # characters on either side in which talk of attacks counts
 _CLAUSE = 60  # characters before a match in which a negation counts
 _NEGATED = re.compile(
@@ -23,7 +24,7 @@ _CLAUSE_END = re.compile(r"[.;!?\n—](?=\s)|\n")
 _TEACHING = re.compile(
     r"inject|jailbreak|malicious|attack|adversar|red.?team|untrusted|hijack|exploit|threat|phish|owasp|penetration|"
     r"pentest|vulnerab|guardrail|payload|suspicious|dangerous|harmful|red flag|anti.?pattern|sanitiz|bypass|"
-    r"security|detect|audit|unsafe|forbidden|prohibited|violation|ctf\b|exfiltrat"
+    r"security|detect|audit|unsafe|forbidden|prohibited|violation|ctf\b|exfiltrat|refuse|decline|flag it|not instructions|steer you|manipulat|impersonat|trick"
 )
 _QUOTES = "\"`“«「『'‘"
 

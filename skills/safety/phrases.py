@@ -39,7 +39,16 @@ class Phrase:
     @cached_property
     def despaced(self) -> re.Pattern[str]:
         """For a text that lost the gaps between its words too."""
-        pieces = (r"[^\n]{0,24}?" if piece[1] else r"[\s\W_]{0,10}" if piece[0] == " " else "(?:[\\s\\W_]{0,10})" if piece[0] == " ?" else piece[0] for piece in _PIECE.finditer(self.pattern.translate(_TO_L)))
+        pieces = (
+            r"[^\n]{0,24}?"
+            if piece[1]
+            else r"[\s\W_]{0,10}"
+            if piece[0] == " "
+            else "(?:[\\s\\W_]{0,10})"
+            if piece[0] == " ?"
+            else piece[0]
+            for piece in _PIECE.finditer(self.pattern.translate(_TO_L))
+        )
         return re.compile("".join(pieces))
 
     def _compiled(self, pattern: str) -> re.Pattern[str]:
@@ -78,7 +87,9 @@ class Phrases:
 
     def _in(self, folded: Folded, *, is_disguised: bool) -> Iterator[Match]:
         count = cache(folded.text.count)
-        for phrase, groups in zip(self._phrases, self._disguised_needs if is_disguised else self._plain_needs, strict=True):
+        for phrase, groups in zip(
+            self._phrases, self._disguised_needs if is_disguised else self._plain_needs, strict=True
+        ):
             counts = []
             for group in groups:
                 counts.append(sum(map(count, group)))

@@ -21,8 +21,7 @@ _SYSTEM_TAG = re.compile(
 )
 _DELIMITER = re.compile(
     r"</?\s{0,3}skill\s{1,3}[0-9a-f]{6,64}\s{0,3}>|</\s{0,3}(?:skill|skills|tool_result|tool_results|function_results?|untrusted(?:[_-]\w{1,20})?|"
-    r"documents?|retrieved[_-]\w{1,20})\s{0,3}>|(?:^|\n)>>>[ \t]{0,4}\n\s{0,4}(?:answer|call|system|instructions?)\b|"
-    r"\bend of (?:the )?(?:skill|untrusted|quoted|retrieved)(?: \w{1,12})? ?(?:text|data|content|body|input)?\b.{0,40}\n"
+    r"documents?|retrieved[_-]\w{1,20})\s{0,3}>|(?:^|\n)>>>[ \t]{0,4}\n\s{0,4}(?:answer|call|system|instructions?)\b"
 )
 
 
@@ -31,7 +30,7 @@ def find_roles(passage: Passage) -> Iterator[Finding]:
     if "<" in text or "[" in text:
         yield from _marks(passage, _TEMPLATE_MARK, "role_marks")
         yield from _marks(passage, _SYSTEM_TAG, "role_marks")
-    if "<" in text or "\n>>>" in text or "end of" in text:
+    if "<" in text or "\n>>>" in text:
         yield from _marks(passage, _DELIMITER, "prompt_delimiters")
     yield from _forged_dialogue(passage)
 
@@ -69,7 +68,9 @@ def _claims(passage: Passage, end: int) -> bool:
 
 def _forged_dialogue(passage: Passage) -> Iterator[Finding]:
     """At least a turn of the human and one of the assistant, outside code, the one after the other."""
-    turns = [match for match in _LEGACY_TURN.finditer(passage.lowered[:200_000]) if not passage.is_quoted(match.start(1))]
+    turns = [
+        match for match in _LEGACY_TURN.finditer(passage.lowered[:200_000]) if not passage.is_quoted(match.start(1))
+    ]
     for first, second in zip(turns, turns[1:], strict=False):
         if {first[1], second[1]} >= {"human", "assistant"} and second.start() - first.end() < 4:
             taught = passage.speaks_of_attacks(first.start(), second.end())

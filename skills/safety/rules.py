@@ -31,6 +31,7 @@ RULES = {
     "variation_selector_data": _quarantine("A run of variation selectors hides bytes behind one visible character."),
     "mixed_script_name": _quarantine("The name mixes letters of scripts that look alike."),
     "mixed_script_words": _note("Words mix letters of scripts that look alike."),
+    "unread_text": _quarantine("The text is longer than a scan reads, so nothing is known of its end."),
     # overriding instructions
     "override_instructions": _quarantine("It tells the model to drop the instructions that it was given."),
     "new_system_prompt": _quarantine("It poses as a system prompt or gives the model another identity."),

@@ -29,7 +29,9 @@ def excerpt_of(text: str, start: int, end: int, *, limit: int = 80) -> str:
 def _hidden() -> re.Pattern[str]:
     codes = [*range(0x3100), 0x3164, *range(0xFE00, 0xFE10), 0xFEFF, *range(0xFFA0, 0xFFA1), *range(0xFFF9, 0xFFFC)]
     hidden = "".join(re.escape(chr(code)) for code in codes if _is_hidden(chr(code)))
-    joined = "[\u2600-\u27bf\U0001f000-\U0001faff](?:\ufe0f?(?:\u200d[\u2600-\u27bf\u2190-\u21ff\U0001f000-\U0001faff])?)+"
+    joined = (
+        "[\u2600-\u27bf\U0001f000-\U0001faff](?:\ufe0f?(?:\u200d[\u2600-\u27bf\u2190-\u21ff\U0001f000-\U0001faff])?)+"
+    )
     return re.compile(
         f"(?P<emoji>{joined})|[{hidden}\ud800-\udfff\U000110bd\U0001bca0-\U0001bca3\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from skills.base import Provenance, Skill, content_sha256
 
@@ -18,7 +20,7 @@ class Case:
     resources: tuple[str, ...] = ()
 
     def skill(self) -> Skill:
-        made = Skill(
+        plain = Skill(
             name=self.name,
             description=self.description,
             body=self.body,
@@ -26,12 +28,17 @@ class Case:
             id=self.id,
             provenance=Provenance(source=f"corpus:{self.id}", sha256=""),
         )
-        return Skill(
-            **{
-                **vars(made),
-                "provenance": Provenance(source=made.provenance.source, sha256=content_sha256(made)),
-            }
-        )
+        return replace(plain, provenance=replace(plain.provenance, sha256=content_sha256(plain)))
+
+
+def cases(part: str) -> tuple[Case, ...]:
+    """`held_out`: written before the rules and never tuned on; `tuning`: tuned on; `benign`: harmless, but tricky."""
+    lines = Path(__file__).with_name(f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
+    return tuple(Case(**{key: _plain(value) for key, value in json.loads(line).items()}) for line in lines)
+
+
+def _plain(value: str | list[str]) -> str | tuple[str, ...]:
+    return value if isinstance(value, str) else tuple(value)
 
 
 KNOWN_NAMES = (
