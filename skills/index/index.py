@@ -82,12 +82,15 @@ class SkillIndex:
                 searches[place] = self._search(one, scores, top)
         return searches
 
-    def retrieve(self, texts: Sequence[str], *, candidates: int | None = None) -> list[Retrieved]:
-        """The first stage alone, for a ranker or for learning one; texts are not blank."""
-        if not self._opened.count:
-            vectors: Floats = np.zeros((len(texts), self._encoder.dimension), dtype=np.float32)
-        else:
-            vectors = self._encoder.encode([text[:LONGEST_EXCERPT] for text in texts])
+    def retrieve(
+        self, texts: Sequence[str], *, candidates: int | None = None, vectors: Floats | None = None
+    ) -> list[Retrieved]:
+        """The first stage alone, for a ranker or for learning one; texts are not blank.
+
+        `vectors`: (texts, dimension), where the texts were encoded before.
+        """
+        if vectors is None:
+            vectors = self._encoded(texts)
         return retrieve(
             self._opened, texts, vectors, self._settings, candidates=candidates or self._settings.candidates
         )
@@ -99,6 +102,11 @@ class SkillIndex:
             raise SkillNotFound(f"The index has no skill {unknown[0]!r}.")
         rows = [self._opened.id_to_row[skill_id] for skill_id in skill_ids]
         return self._opened.documents(np.array(rows, dtype=np.int64))
+
+    def _encoded(self, texts: Sequence[str]) -> Floats:
+        if not self._opened.count:  # nothing will be found, so nothing needs to be known
+            return np.zeros((len(texts), self._encoder.dimension), dtype=np.float32)
+        return self._encoder.encode([text[:LONGEST_EXCERPT] for text in texts])
 
     def _search(self, found: Retrieved, ranked: Reranked | None, top: int) -> SkillSearch:
         scores = found.fused if ranked is None else ranked.scores

@@ -129,6 +129,16 @@ def test_candidates_come_with_what_a_ranker_needs(index: SkillIndex) -> None:
     assert (np.diff(found.lexical[ranked][np.argsort(found.lexical_rank[ranked])]) <= 0).all()
 
 
+def test_vectors_that_are_known_are_not_asked_for(folder: Path) -> None:
+    encoder = CountingEncoder()
+    index = SkillIndex.open(folder, encoder=encoder)
+    vectors = CountingEncoder().encode(["plot", "merge"])
+    known = index.retrieve(["plot", "merge"], vectors=vectors, candidates=3)
+    assert encoder.asked == []
+    asked = index.retrieve(["plot", "merge"], candidates=3)
+    assert [one.rows.tolist() for one in known] == [one.rows.tolist() for one in asked]
+
+
 def test_ranker_has_the_last_word(folder: Path) -> None:
     index = SkillIndex.open(folder, encoder=CountingEncoder(), load_ranker=LongestNameFirst)
     assert index.ranker_sha256 == LongestNameFirst.sha256
