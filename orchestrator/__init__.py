@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.blocking import Blocking
     from orchestrator.checkers import Checker
     from orchestrator.client import Client
+    from orchestrator.compiling import compile_workflow
     from orchestrator.reading import Trace
     from orchestrator.sdk import Orchestrator
     from orchestrator.service import Run
@@ -31,13 +32,14 @@ NAME_TO_HOME = {
     "Trace": "orchestrator.reading",
     "Workflow": "orchestrator.workflow",
     "WorkflowRun": "orchestrator.workflow",
+    "compile_workflow": "orchestrator.compiling",
     "load_settings": "orchestrator.settings",
     "routed_node": "orchestrator.workflow",
 }
 
 __all__ = [
     "Blocking", "BudgetExceeded", "Checker", "Client", "Orchestrator", "Run", "ServiceError", "Settings", "Trace",
-    "Workflow", "WorkflowRun", "load_settings", "routed_node",
+    "Workflow", "WorkflowRun", "compile_workflow", "load_settings", "routed_node",
 ]  # fmt: skip
 
 

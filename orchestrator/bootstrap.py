@@ -78,12 +78,13 @@ async def bootstrap(
     model file's download (done bytes, total bytes, what).
     """
     cards = {name: _card(name, model) for name, model in settings.models.items()}
-    libraries = await _given(skills) if skills else await open_libraries(settings)
     candidates = {c.id: c for c in [_candidate(c, cards, settings.skills.shown) for c in settings.candidates]}
-    await _check(settings, candidates, libraries.named)
     encoder = choose_encoder(settings.encoder, cache_dir=settings.encoder_dir)
     reference = settings.reward.reference_cost_usd or reference_cost(list(cards.values()))
     async with AsyncExitStack() as opened:
+        libraries = await _given(skills) if skills else await open_libraries(settings)
+        opened.push_async_callback(libraries.close)
+        await _check(settings, candidates, libraries.named)
         stores = stores or await open_stores(settings.store_url, mode=settings.write_mode)
         opened.push_async_callback(stores.close)
         first_counter = await next_counter(stores, settings.seed)

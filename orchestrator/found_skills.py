@@ -18,6 +18,7 @@ from storage.stores import SkillStore
 CONSIDERED = 50  # skills that a decision looks at
 SPAN_SKILLS = 5  # of them, whose scores stand in the span as well
 REASON_CHARACTERS = 300
+REMEMBERED_VERSIONS = 100_000  # which version of a skill has which digest never changes
 
 log = logging.getLogger("antroute.skills")
 
@@ -149,6 +150,8 @@ class SkillFinder:
         """Which version has these bytes; 1 for what was never catalogued."""
         key = (hit.skill_id, hit.sha256)
         if key not in self._versions:
+            if len(self._versions) >= REMEMBERED_VERSIONS:
+                self._versions.clear()
             catalogued = await self._catalogued(hit.skill_id)
             self._versions[key] = 1 if catalogued is None else await self._version_of(catalogued, hit.sha256)
         return self._versions[key]

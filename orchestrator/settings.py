@@ -123,6 +123,11 @@ class InputLimits(Section):
     output_tokens: int = Field(default=4096, gt=0)
 
 
+def _bearer(variable: str | None) -> dict[str, str]:
+    key = os.environ.get(variable) if variable else None
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
 class OpenApiSettings(Section):
     """An OpenAPI document whose operations are skills."""
 
@@ -140,8 +145,7 @@ class OpenApiSettings(Section):
 
     def headers(self) -> dict[str, str]:
         """What the operator sends along; nothing where the variable is not set."""
-        key = os.environ.get(self.key_variable) if self.key_variable else None
-        return {"authorization": f"Bearer {key}"} if key else {}
+        return _bearer(self.key_variable)
 
 
 class McpSettings(Section):
@@ -151,6 +155,7 @@ class McpSettings(Section):
     args: tuple[str, ...] = ()
     env: tuple[str, ...] = ()  # names of the environment variables that the command may see
     url: str | None = None
+    key_variable: str | None = None  # environment variable with the key that `url` gets as a bearer token
     tools: tuple[str, ...] = ()  # only these; default: all
     timeout_seconds: float = Field(default=10.0, gt=0, le=120)
 
@@ -160,7 +165,13 @@ class McpSettings(Section):
             raise ValueError("give either `command` or `url`")
         if self.url is not None and (self.args or self.env):
             raise ValueError("`args` and `env` go with `command`, not with `url`")
+        if self.command is not None and self.key_variable:
+            raise ValueError("`key_variable` goes with `url`; name what a command may see in `env`")
         return self
+
+    def headers(self) -> dict[str, str]:
+        """What the operator sends along; nothing where the variable is not set."""
+        return _bearer(self.key_variable)
 
     def environment(self) -> dict[str, str]:
         """What the command may see of our environment."""

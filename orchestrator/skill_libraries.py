@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from orchestrator.found_skills import LiveSkill
 from orchestrator.settings import McpSettings, OpenApiSettings, Settings
@@ -24,6 +25,19 @@ class Libraries:
     notices: list[str] = field(default_factory=list)  # of those that could not be reached
     name_to_library: dict[str, SkillLibrary] = field(default_factory=dict)  # OpenAPI documents and MCP servers
 
+    async def close(self) -> None:
+        """Ends sessions, and the servers that were started for them."""
+        for library in self.name_to_library.values():
+            if isinstance(library, Session):
+                await library.close()
+
+
+@runtime_checkable
+class Session(Protocol):
+    """A library that holds something open."""
+
+    async def close(self) -> None: ...
+
 
 async def open_libraries(settings: Settings) -> Libraries:
     """Raises SkillError where two libraries offer one name that a candidate wants, or a folder is not there."""
@@ -37,12 +51,11 @@ async def open_libraries(settings: Settings) -> Libraries:
     named: list[SkillLibrary] = []
     for name, make in _makers(settings).items():
         try:
-            library = make()
+            library = libraries.name_to_library[name] = make()
             await _add_live(libraries, library)
         except ServiceError as error:
             libraries.notices.append(f"the skills of library {name!r} cannot be called: {error}")
             continue
-        libraries.name_to_library[name] = library
         named += await _named_of(library, wanted)
     if named:
         libraries.named = CombinedLibrary(*own, *named)
@@ -90,15 +103,15 @@ def openapi_library(name: str, document: OpenApiSettings) -> SkillLibrary:
     )
 
 
-def mcp_library(name: str, server: McpSettings) -> SkillLibrary:
+def mcp_library(name: str, settings: McpSettings) -> SkillLibrary:
     """Raises SkillError."""
-    return make_library(
-        "mcp",
-        name=name,
-        command=server.command,
-        args=server.args,
-        env=server.environment(),
-        url=server.url,
-        tools=server.tools,
-        timeout_seconds=server.timeout_seconds,
+    from skills.libraries.mcp_connection import McpServer
+
+    server = McpServer(
+        command=settings.command or "",
+        args=settings.args,
+        env=settings.environment(),
+        url=settings.url or "",
+        headers=settings.headers(),
     )
+    return make_library("mcp", name=name, server=server, tools=settings.tools, timeout_seconds=settings.timeout_seconds)
