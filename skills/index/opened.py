@@ -176,9 +176,13 @@ class OpenVectors:
     def of(self, rows: Rows) -> Floats:
         if len(self._segments) == 1:
             return self._segments[0].halves(rows).astype(np.float32)
-        places, locals_ = _located(self._first_rows, rows)
-        found = [self._segments[place].halves(np.array([local])) for place, local in zip(places, locals_, strict=True)]
-        return np.concatenate([self._segments[0].halves(rows[:0]), *found]).astype(np.float32)
+        none = self._segments[0].halves(rows[:0])
+        found = np.zeros((len(rows), *none.shape[1:]), dtype=np.float32)
+        places = np.searchsorted(self._first_rows, rows, side="right") - 1
+        for place in np.unique(places).tolist():
+            here = places == place
+            found[here] = self._segments[place].halves(rows[here] - self._first_rows[place])
+        return found
 
 
 def open_current(folder: Path, *, encoder: Encoder | None, verify: bool = False, use_gpu: bool = True) -> Opened:
