@@ -72,8 +72,8 @@ def _detection(found: Sequence[Case], known: KnownNames) -> dict[str, object]:
 
 
 def read_pool(path: Path, *, most: int | None = None) -> list[Skill]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in islice(lines, most)]
     return [
         Skill(

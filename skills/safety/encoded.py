@@ -62,7 +62,9 @@ def _runs(passage: Passage, text: str) -> Iterator[Finding]:
             rule, is_active = _judged(decode(run[0][:_LONGEST]))
             if rule:
                 start = run.start() if text is passage.text else max(0, passage.text.find(run[0][:16]))
-                is_harmless = not is_active or (passage.speaks_of_attacks(start, start + 40) and passage.is_quoted(start))
+                is_harmless = not is_active or (
+                    passage.speaks_of_attacks(start, start + 40) and passage.is_quoted(start)
+                )
                 yield passage.finding(rule, start, start + 60, "note" if is_harmless else "quarantine")
 
 
@@ -77,22 +79,20 @@ def _decoders(text: str) -> Iterator[tuple[re.Pattern[str], Callable[[str], byte
 
 def _judged(data: bytes, layers: int = _LAYERS) -> tuple[str, bool]:
     """The rule that the bytes break, or none, and whether what they hold acts."""
-    if len(data) < 12 or data.startswith(_MEDIA_STARTS):
-        return "", False
     if data.startswith(_PROGRAM_STARTS):
         return "encoded_program", True
+    if len(data) < 12 or data.startswith(_MEDIA_STARTS) or not layers:
+        return "", False
     if data[:2] in (b"\x1f\x8b", b"x\x9c", b"x\xda", b"x\x01"):
-        unpacked = _unpacked(data)
-        rule, is_active = _judged(unpacked, layers - 1) if layers and unpacked else ("", False)
+        rule, is_active = _judged(_unpacked(data), layers - 1)
         return ("encoded_program" if rule else ""), is_active
     words = _as_text(data)
-    if not words:
-        return "", False
-    if layers and (inner := _BASE64.fullmatch(words.strip())):
+    if inner := _BASE64.fullmatch(words.strip()):
         return _judged(_from_base64(inner[0]), layers - 1)
     lowered = words.lower()
-    if lowered.lstrip().startswith(("{", "<svg", "<?xml")) and not _SCRIPT.search(lowered):
-        return "", False  # tokens of JSON and drawings
+    is_drawing = lowered.lstrip().startswith(("{", "<svg", "<?xml")) and not _SCRIPT.search(lowered)
+    if not words or is_drawing:  # tokens of JSON are none either
+        return "", False
     return "encoded_text", _ACTIVE.search(lowered) is not None
 
 

@@ -15,8 +15,8 @@ _MOST = 60  # places of one kind that are looked at
 _AROUND = 220  # characters on either side of a secret in which a way out counts
 _SECRET = re.compile(
     r"\.ssh/(?:id_|\*|authorized|config|\s)|\bid_(?:rsa|ed25519|ecdsa)\b(?!\.pub)|\.aws/credentials|/etc/shadow|\.netrc\b|\.kube/config|"
-    r"\.docker/config\.json|\.git-credentials|\.npmrc\b|\.pypirc\b|\bprintenv\b|(?:^|[\s`;&|(])env\s{0,3}[|>]|dict\(os\.environ\)|dumps\((?:dict\()?os\.environ|"
-    r"=\s?os\.environ[,)\s]|stringify\(process\.env\)|body: ?process\.env\b|get-childitem env:|login ?data\b|cookies\.sqlite|"
+    r"\.docker/config\.json|\.git-credentials|\.npmrc\b|\.pypirc\b|\bprintenv\b|(?:^|[\s`;&|(])env\s{0,3}[|>]|dict\(os[.]environ\)|dumps\((?:dict\()?os[.]environ|"
+    r"=\s?os[.]environ[,)\s]|stringify\(process\.env\)|body: ?process\.env\b|get-childitem env:|login ?data\b|cookies\.sqlite|"
     r"document\.cookie|dump-keychain|find-generic-password|wallet\.dat|seed phrase|\.config/gcloud|\.bash_history|\.zsh_history|cat [\w./~-]{0,30}\.env\b|"
     r"@[\w./~-]{0,30}\.env\b|open\(['\"][\w./~-]{0,30}\.env['\"]|/proc/self/environ"
 )
@@ -145,7 +145,7 @@ def _lookups(passage: Passage) -> Iterator[Finding]:
 
 # words without which the pattern of the function cannot match
 _NEEDED = (
-    ((".ssh/", "id_rsa", "id_ed25519", "id_ecdsa", ".aws/credentials", "/etc/shadow", ".netrc", ".kube/config", ".docker/config", ".git-credentials", ".npmrc", ".pypirc", "printenv", "env |", "env|", "env >", "env>", "os.environ", "process.env", "get-childitem env", "login data", "logindata", "cookies.sqlite", "document.cookie", "generic-password", "keychain", "wallet.dat", "seed phrase", ".config/gcloud", "_history", ".env", "/proc/self", "keychain"), _secrets),
+    ((".ssh/", "id_rsa", "id_ed25519", "id_ecdsa", ".aws/credentials", "/etc/shadow", ".netrc", ".kube/config", ".docker/config", ".git-credentials", ".npmrc", ".pypirc", "printenv", "env |", "env|", "env >", "env>", "environ", "process.env", "get-childitem env", "login data", "logindata", "cookies.sqlite", "document.cookie", "generic-password", "keychain", "wallet.dat", "seed phrase", ".config/gcloud", "_history", ".env", "/proc/self", "keychain"), _secrets),
     (("curl", "wget", "iwr", "irm", "webrequest", "fetch", "downloadstring"), _piped),
     (("webhook", "requestbin", "requestcatcher", "pipedream", "ngrok", "hookbin", "beeceptor", "burpcollab", "oast", "interact.sh", "dnslog", "ceye", "paste", "transfer.sh", "0x0", "file.io", "termbin", "serveo", "loca.lt", "trycloudflare", "api.telegram", "ix.io", "postb.in", "canarytokens"), _dump_hosts),
     (("![", "<img"), _beacons),

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 
 from skills.safety.passage import Passage
 from storage.skill_records import Finding, Severity
@@ -80,7 +80,7 @@ def _invisible(passage: Passage) -> Iterator[Finding]:
     if not places:
         return
     in_words = sum(_is_inside_word(passage.text, place) for place in places)
-    runs = sum(second - first == 1 for first, second in zip(places, places[1:], strict=False))
+    runs = sum(second - first == 1 for first, second in pairwise(places))
     is_serious = passage.where == "name" or in_words > FEW or runs >= 8
     yield passage.finding(
         "invisible_characters", max(0, places[0] - 10), places[0] + 40, "quarantine" if is_serious else "note"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -71,7 +72,7 @@ def _forged_dialogue(passage: Passage) -> Iterator[Finding]:
     turns = [
         match for match in _LEGACY_TURN.finditer(passage.lowered[:200_000]) if not passage.is_quoted(match.start(1))
     ]
-    for first, second in zip(turns, turns[1:], strict=False):
+    for first, second in itertools.pairwise(turns):
         if {first[1], second[1]} >= {"human", "assistant"} and second.start() - first.end() < 4:
             taught = passage.speaks_of_attacks(first.start(), second.end())
             yield passage.finding("role_marks", first.start(1), second.end(), "note" if taught else "quarantine")

@@ -18,9 +18,9 @@ POOL = Path(__file__).parents[4] / "shared" / "data" / "skills" / "store" / "poo
 KNOWN = KnownNames(KNOWN_NAMES)
 MEGABYTE = 1_000_000
 HOSTILE_PIECES = (
-    " ", "a", "A0", "ignore ", "ignore all the previous ", "<!-- ", "![](https://a?b={", "curl http://1.2.3.4 ", "' + '",
-    "\\x41", "QUJD" * 20 + "\n", "a\u200b", "\u200b", "aа ", "i g n o r e ", "1gn0r3 4ll ", "a,", "env | ", "dig $a ",
-    "</skill ", "send the secrets the ", "忽略之前的所有", "\U000e0041", "👨\u200d", '- "a b c"\n',
+    " ", "a", "A0", "ignore ", "ignore all the previous ", "<!-- ", "![](https://a?b={", "curl http://1.2.3.4 ",
+    "' + '", "\\x41", "QUJD" * 20 + "\n", "a\u200b", "\u200b", "aа ", "i g n o r e ", "1gn0r3 4ll ", "a,", "env | ",
+    "dig $a ", "</skill ", "send the secrets the ", "忽略之前的所有", "\U000e0041", "👨\u200d", '- "a b c"\n',
 )  # fmt: skip
 
 

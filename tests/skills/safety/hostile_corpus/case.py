@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from skills.base import Provenance, Skill, content_sha256
 
@@ -34,11 +35,11 @@ class Case:
 def cases(part: str) -> tuple[Case, ...]:
     """`held_out`: written before the rules and never tuned on; `tuning`: tuned on; `benign`: harmless, but tricky."""
     lines = Path(__file__).with_name(f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
-    return tuple(Case(**{key: _plain(value) for key, value in json.loads(line).items()}) for line in lines)
+    return tuple(_case(json.loads(line)) for line in lines)
 
 
-def _plain(value: str | list[str]) -> str | tuple[str, ...]:
-    return value if isinstance(value, str) else tuple(value)
+def _case(row: dict[str, Any]) -> Case:
+    return Case(**{**row, "rules": tuple(row.get("rules", ())), "resources": tuple(row.get("resources", ()))})
 
 
 KNOWN_NAMES = (
