@@ -19,6 +19,7 @@ from skills.ranking.base import Floats, Ranker, Reranked, Retrieved
 
 QUERIES_AT_ONCE = 64
 LONGEST_EXCERPT = 4_000  # characters of a query that are encoded
+WARM_UP_SKILLS = 32
 LoadRanker = Callable[[Path], Ranker]
 
 
@@ -55,7 +56,9 @@ class SkillIndex:
         opened = open_current(folder, encoder=encoder, verify=verify, use_gpu=use_gpu)
         place = opened.ranker_folder
         ranker = None if load_ranker is None or place is None else load_ranker(place)
-        return cls(opened, encoder=encoder, ranker=ranker, settings=settings)
+        index = cls(opened, encoder=encoder, ranker=ranker, settings=settings)
+        index._warm_up()
+        return index
 
     @property
     def manifest(self) -> IndexManifest:
@@ -102,6 +105,13 @@ class SkillIndex:
             raise SkillNotFound(f"The index has no skill {unknown[0]!r}.")
         rows = [self._opened.id_to_row[skill_id] for skill_id in skill_ids]
         return self._opened.documents(np.array(rows, dtype=np.int64))
+
+    def _warm_up(self) -> None:
+        """Asks for some of its own skills, so that the first query does not wait for the disk."""
+        rows = np.unique(np.linspace(0, len(self._opened.cards) - 1, WARM_UP_SKILLS).astype(np.int64))
+        if self._opened.count:
+            names = [self._opened.cards[row].name or "?" for row in rows.tolist()]
+            self.retrieve(names, vectors=self._opened.vectors.of(rows)[:, 0])
 
     def _encoded(self, texts: Sequence[str]) -> Floats:
         if not self._opened.count:  # nothing will be found, so nothing needs to be known
