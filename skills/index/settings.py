@@ -55,7 +55,7 @@ class SearchSettings:
     lexical_top: int = 100  # skills that words find
     dense_top: int = 100  # skills that vectors find
     candidates: int = 100  # of both that a ranker sees
-    dense_weight: float = 0.5  # of a reciprocal rank among vectors, against one among words
+    dense_weight: float = 0.3  # of a reciprocal rank among vectors, against one among words
     rank_offset: int = 60  # reciprocal rank fusion (Cormack et al., 2009): 1 / (60 + rank)
     most_terms: int = 512  # different terms of a query, the rarest
     most_postings: int = 400_000  # that candidates are looked for in, the rarest terms' first
