@@ -9,10 +9,10 @@ from agents.base import Agent
 from agents.errors import AgentError
 
 AGENTS = {
-    "compiled": "agents.compiled:CompiledAgent",
     "single_turn": "agents.single_turn:SingleTurnAgent",
     "step_by_step": "agents.step_by_step:StepByStepAgent",
     "tool_loop": "agents.tool_loop:ToolLoopAgent",
+    "compiled": "agents.compiled:CompiledAgent",
 }
 
 
