@@ -19,6 +19,7 @@ from skills.ranking.list_features import (
     standardised,
 )
 
+FEATURES_VERSION = 2  # another one: the same names no longer mean the same numbers
 # Name to group, in the order of the columns: what is left out together when a ranker is taken apart.
 FEATURES: Mapping[str, str] = MappingProxyType(
     {
