@@ -5,6 +5,7 @@
   - SkillRefused       the arguments are wrong; the message says what would be right
   - SkillFailed        the skill itself broke
 * IndexRefused         the index on disk cannot be used as it is; the message says what to do
+* RankerRefused        a ranker's artefact cannot be used as it is, or not with this index
 """
 
 from __future__ import annotations
@@ -42,3 +43,10 @@ class IndexRefused(ServiceError):
 
     code = "index_refused"
     hint = "Build it again with `antroute skills index`."
+
+
+class RankerRefused(ServiceError):
+    """The ranker cannot be used."""
+
+    code = "ranker_refused"
+    hint = "Train it again with `antroute skills train`."

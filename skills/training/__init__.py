@@ -1,0 +1,1 @@
+"""What learns from queries and the skills that answered them; never on the request path."""
