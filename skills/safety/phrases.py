@@ -86,18 +86,13 @@ class Phrases:
             yield from self._in(passage.disguises, is_disguised=True)
 
     def _in(self, folded: Folded, *, is_disguised: bool) -> Iterator[Match]:
-        count = cache(folded.text.count)
+        has, count = cache(folded.text.__contains__), cache(folded.text.count)
         for phrase, groups in zip(
             self._phrases, self._disguised_needs if is_disguised else self._plain_needs, strict=True
         ):
-            counts = []
-            for group in groups:
-                counts.append(sum(map(count, group)))
-                if not counts[-1]:
-                    break
-            else:
-                rarest = groups[counts.index(min(counts))]
-                yield from _found(phrase, folded, [word for word in rarest if count(word)], is_disguised)
+            if all(any(map(has, group)) for group in groups):
+                rarest = min(groups, key=lambda group: sum(map(count, group)))
+                yield from _found(phrase, folded, [word for word in rarest if has(word)], is_disguised)
 
     @cached_property
     def _plain_needs(self) -> list[_Groups]:
