@@ -268,7 +268,7 @@ class Settings(BaseSettings):
     skill_folders: tuple[Path, ...] = ()  # as `skills.folders`
     skills: SkillSettings = SkillSettings()
     tasks: dict[str, tuple[str, ...]] | None = None  # task to example queries; default: the shipped catalogue
-    encoder: str = Field(default="auto", pattern=r"^(auto|minilm|hashing|hub:[^/\s]+/[^/\s]+)$")
+    encoder: str = Field(default="auto", pattern=r"^(auto|minilm|hashing|hub:[^/\s]+/[^/\s]+|tuned:.+)$")
     policy: str = "auto"  # the active trained router where there is one, else the table
     seed: int | None = Field(default=None, ge=0)  # None: a fresh one for each process
     max_attempts: int = Field(default=3, ge=1, le=10)

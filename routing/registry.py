@@ -31,6 +31,8 @@ ENCODERS = {
 ENCODERS_WITH_FILES = ("minilm",)  # these take a `cache_dir`
 HUB_PREFIX = "hub:"
 HUB_ENCODER = "routing.encoders.hub:HubEncoder"
+TUNED_PREFIX = "tuned:"  # before the folder of an artefact that carries tuned layers
+TUNED_ENCODER = "routing.encoders.tuned:tuned_encoder"
 AUTO = "auto"  # the sentence encoder where it loads, else hashing
 
 logger = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ def choose_encoder(name: str = AUTO, *, cache_dir: Path | None = None, **options
     """The encoder of this name, loaded, with its constructor's options; `auto` takes none and encodes one text.
 
     `cache_dir`: where an encoder that makes files keeps them; default: the user's cache folder. The first time that
-    takes some seconds. Raises EncoderUnavailable.
+    takes some seconds. Raises EncoderUnavailable, and ArtifactRefused for the folder of `tuned:FOLDER`.
     """
     if name == AUTO:
         try:
@@ -79,8 +81,12 @@ def choose_encoder(name: str = AUTO, *, cache_dir: Path | None = None, **options
     if name.startswith(HUB_PREFIX):
         hub = cast("Callable[..., Encoder]", _load(HUB_ENCODER))
         return EncoderChoice(encoder=hub(name, cache_dir=cache_dir, **options))
+    if name.startswith(TUNED_PREFIX):
+        tuned = cast("Callable[..., Encoder]", _load(TUNED_ENCODER))
+        return EncoderChoice(encoder=tuned(Path(name.removeprefix(TUNED_PREFIX)), cache_dir=cache_dir, **options))
     if name not in ENCODERS:
-        raise EncoderUnavailable(unknown("encoder", name, [AUTO, *ENCODERS, f"{HUB_PREFIX}ORGANISATION/NAME"]))
+        places = [f"{HUB_PREFIX}ORGANISATION/NAME", f"{TUNED_PREFIX}FOLDER"]
+        raise EncoderUnavailable(unknown("encoder", name, [AUTO, *ENCODERS, *places]))
     if name in ENCODERS_WITH_FILES:
         options["cache_dir"] = cache_dir
     encoder = cast(Encoder, _load(ENCODERS[name])(**options))

