@@ -309,6 +309,23 @@ class SkillFindingConformance:
         for filter_, ids in wanted:
             assert await ids_of(stores, filter_) == ids, filter_
 
+    async def test_many_are_read_at_once_and_names_without_their_texts(self, stores: Stores) -> None:
+        ids = [f"skill {index}" for index in range(1000)]
+        await added(stores, *(a_skill(skill_id, name=f"Name of {skill_id} \ud800") for skill_id in ids))
+        await stores.skills.move(["skill 7"], "removed", reason="", by="alice")
+        found = await stores.skills.get_many(["nobody", *reversed(ids), "skill 3"])
+        assert list(found) == list(reversed(ids))
+        assert (found["skill 7"].state, found["skill 8"]) == ("removed", await stores.skills.get("skill 8"))
+        assert await stores.skills.get_many([]) == {}
+        names = await stores.skills.names()
+        assert list(names) == sorted(set(ids) - {"skill 7"})
+        assert names["skill 8"] == "Name of skill 8 \ud800"
+        assert await stores.skills.names(state="removed") == {"skill 7": "Name of skill 7 \ud800"}
+        with pytest.raises(InvalidInput):
+            await stores.skills.get_many(["\x00"])
+        with pytest.raises(InvalidInput, match="state 'gone' is none"):
+            await stores.skills.names(state="gone")  # type: ignore[arg-type]  # a wrong word is the test
+
     async def test_only_the_latest_version_is_found(self, stores: Stores) -> None:
         await added(stores, a_skill(name="old", library="one"))
         await added(stores, a_skill(name="new", library="two", text="new"))

@@ -38,6 +38,14 @@ class MemorySkillStore(MemoryStore):
             raise missing_skill(skill_id, version)
         return self._version(skill_id, version)
 
+    async def get_many(self, skill_ids: Sequence[str]) -> dict[str, SkillVersion]:
+        checked = [checked_key(skill_id, "skill_id") for skill_id in skill_ids]
+        return {skill_id: self._latest(skill_id) for skill_id in checked if skill_id in self.log.skills}
+
+    async def names(self, *, state: SkillState = "active") -> dict[str, str]:
+        checked_state(state)
+        return {each.skill_id: each.name for each in self._standing() if each.state == state}
+
     async def find(self, wanted: SkillFilter) -> list[SkillVersion]:
         wanted = checked_filter(wanted)
         found = [
@@ -56,8 +64,7 @@ class MemorySkillStore(MemoryStore):
 
     async def digests(self, *, state: SkillState = "active") -> dict[str, str]:
         checked_state(state)
-        found = (each for each in self.log.skills.values() if each.state == state)
-        return {each.skill_id: each.sha256 for each in sorted(found, key=lambda each: each.skill_id)}
+        return {each.skill_id: each.sha256 for each in self._standing() if each.state == state}
 
     async def moves_of(self, skill_id: str) -> list[SkillMove]:
         self._ensure_known(skill_id)
@@ -70,6 +77,10 @@ class MemorySkillStore(MemoryStore):
         skills = [self._latest(skill_id) for skill_id in dict.fromkeys(skill_ids)]
         self._write(planned_moves(skills, to_state, reason=reason, by=by))
         return [self._latest(skill_id) for skill_id in skill_ids]
+
+    def _standing(self) -> list[SkillVersion]:
+        """All, in the order of their ids, without bodies."""
+        return sorted(self.log.skills.values(), key=lambda each: each.skill_id)
 
     def _ensure_known(self, skill_id: str) -> None:
         if checked_key(skill_id, "skill_id") not in self.log.skills:

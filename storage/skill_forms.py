@@ -25,6 +25,7 @@ KINDS: tuple[SkillKind, ...] = get_args(SkillKind)
 MOVE_FIELDS = tuple(SkillMove.__dataclass_fields__)
 FINDING_FIELDS = tuple(Finding.__dataclass_fields__)
 UNLOGGED = ("body", "kind", "changed_at")  # of a version: quoted, renamed (an event has a kind too), as `added_at`
+BODY_DIGEST = "body_sha256"  # of a row: what its body is compared with when it is read
 LOGGED = tuple(name for name in SkillVersion.__dataclass_fields__ if name not in UNLOGGED)
 
 
@@ -43,6 +44,7 @@ def version_row(skill: SkillVersion) -> VersionRow:
     }
     values["findings"] = [[getattr(each, name) for name in FINDING_FIELDS] for each in skill.findings]
     values["parameters"] = dict(skill.parameters)
+    values[BODY_DIGEST] = sha256(_bytes(skill.body)).hexdigest()
     values["added_at"] = iso(skill.added_at, field="added_at")
     values["changed_at"] = iso(skill.changed_at, field="changed_at")
     row = VersionRow(record=_record(values, skill.skill_id), body=_bytes(skill.body))
@@ -55,13 +57,25 @@ def version_from(row: VersionRow) -> SkillVersion:
     """The version that `version_row` wrote, as it was added; its moves tell what became of it. Raises LogCorrupt."""
     plain = _plain(row.record)
     try:
+        is_whole = plain.pop(BODY_DIGEST) == sha256(row.body).hexdigest()
         plain["findings"] = tuple(Finding(**dict(zip(FINDING_FIELDS, each, strict=True))) for each in plain["findings"])
         plain["resources"] = tuple(plain["resources"])
         plain["added_at"] = moment_of(plain["added_at"])
         plain["changed_at"] = moment_of(plain["changed_at"])
-        return SkillVersion(**plain, body=row.body.decode("utf-8", "surrogatepass"))
+        skill = SkillVersion(**plain, body=row.body.decode("utf-8", "surrogatepass"))
     except (KeyError, TypeError, ValueError) as exc:
         raise LogCorrupt(f"A stored skill is no skill: {exc!r}.") from exc
+    if not is_whole:
+        raise LogCorrupt(f"The text of the stored skill {skill.skill_id!r} is not the one that was added.")
+    return skill
+
+
+def name_in(record: bytes) -> str:
+    """The name of the version in this record. Raises LogCorrupt."""
+    name = _plain(record).get("name")
+    if not isinstance(name, str):
+        raise LogCorrupt("A stored skill has no name.")
+    return name
 
 
 def version_entry(skill: SkillVersion) -> Entry:
@@ -69,7 +83,7 @@ def version_entry(skill: SkillVersion) -> Entry:
     values = {name: getattr(skill, name) for name in LOGGED}
     values["id"] = f"{skill.skill_id}@{skill.version}"
     values["skill_kind"] = skill.kind
-    values["body_sha256"] = sha256(_bytes(skill.body)).hexdigest()
+    values[BODY_DIGEST] = sha256(_bytes(skill.body)).hexdigest()
     try:
         return entry_from("skill_versioned", values)
     except (RecursionError, TypeError, ValueError) as exc:  # nested too deep, or a number of thousands of digits

@@ -239,6 +239,14 @@ class SkillStore(Protocol):
         """The latest version, or that one. Raises RecordNotFound."""
         ...
 
+    async def get_many(self, skill_ids: Sequence[str]) -> dict[str, SkillVersion]:
+        """The latest versions by id, at one read; who is not there is not in it."""
+        ...
+
+    async def names(self, *, state: SkillState = "active") -> dict[str, str]:
+        """Id to name of all whose latest version is in this state, by id; no body is read."""
+        ...
+
     async def find(self, wanted: SkillFilter) -> list[SkillVersion]:
         """Latest versions only."""
         ...

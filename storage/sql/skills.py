@@ -18,7 +18,7 @@ from storage.skill_catalogue import (
     planned_moves,
     planned_put,
 )
-from storage.skill_forms import VersionRow, checked_key, checked_state, folded, move_from, version_from
+from storage.skill_forms import VersionRow, checked_key, checked_state, folded, move_from, name_in, version_from
 from storage.skill_records import SkillMove, SkillState, SkillVersion
 from storage.sql.batch import Batch
 from storage.sql.store import SqlStore
@@ -42,6 +42,12 @@ LATEST = select(versions.skill_id, versions.record, versions.body).join(
 LATEST_OF = LATEST.where(current.skill_id.in_(IDS))
 MOVES_OF = select(moves.skill_id, moves.record).where(moves.skill_id.in_(IDS)).order_by(moves.row)
 DIGESTS = select(current.skill_id, current.sha256).where(current.state == bindparam("state")).order_by(current.skill_id)
+NAMES = (
+    select(current.skill_id, versions.record)
+    .join(skill_versions, and_(versions.skill_id == current.skill_id, versions.version == current.version))
+    .where(current.state == bindparam("state"))
+    .order_by(current.skill_id)
+)
 SAME_VERSION = select(versions.version).where(
     versions.skill_id == ID,
     versions.version == bindparam("version"),
@@ -71,6 +77,19 @@ class SqlSkillStore(SqlStore):
         if not found:
             raise missing_skill(skill_id, version)
         return found[0]
+
+    async def get_many(self, skill_ids: Sequence[str]) -> dict[str, SkillVersion]:
+        checked = [_checked(skill_id) for skill_id in skill_ids]
+        known = await self.database.read(lambda connection: _known(connection, checked))
+        return {skill_id: known[skill_id].latest for skill_id in checked if skill_id in known}
+
+    async def names(self, *, state: SkillState = "active") -> dict[str, str]:
+        values = {"state": checked_state(state)}
+
+        def read(connection: Connection) -> dict[str, str]:
+            return {row.skill_id: name_in(bytes(row.record)) for row in connection.execute(NAMES, values)}
+
+        return await self.database.read(read)
 
     async def find(self, wanted: SkillFilter) -> list[SkillVersion]:
         query = skills_query(checked_filter(wanted), is_sqlite=self.database.is_sqlite)
