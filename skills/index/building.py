@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -26,17 +26,24 @@ from skills.index.manifest import (
     SegmentEntry,
     content_digest,
     entries,
+    entry_of,
 )
 from skills.index.opened import Opened, open_current
-from skills.index.segment import Part, Segment, Written, part_of, write_segment
+from skills.index.segment import VOCABULARY_FILE, Part, Segment, Written, part_of, write_segment
 from skills.index.settings import IndexSettings
 from skills.index.vocabulary import GrowingVocabulary, Vocabulary
+from skills.index.words import LEARNED_FILE, Halves, as_file, segment_vectors
 from skills.progress import Progress, no_progress
 from skills.ranking.base import FieldName, Rows
+from skills.ranking.learned_words import LearnedWords
+from skills.ranking.ranker import read_learned_words
 from storage.errors import InvalidInput
 
 SMALL_SEGMENT = 2_000  # skills that may stand beside the large segment before all is written anew
 MOST_BESIDE = 0.05  # of the large segment's skills that may stand beside it, or be removed from it, before that
+
+
+ReadWords = Callable[[Path], LearnedWords | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,20 +81,22 @@ def build_index(
     encoder: Encoder,
     settings: IndexSettings | None = None,
     ranker: Path | None = None,
+    read_words: ReadWords = read_learned_words,
     cache_dir: Path | None = None,
     on_progress: Progress = no_progress,
 ) -> IndexChange:
     """Makes the index hold exactly these skills, encoding only what it does not hold yet, and swaps it in.
 
     `cache_dir`: where vectors are kept for other builds; None: in the folder until the build is done, so that one
-    broken off goes on where it stopped. `ranker`: a folder that is copied into the generation. Raises IndexRefused,
-    InvalidInput for an id that stands twice, and what the encoder raises.
+    broken off goes on where it stopped. `ranker`: a folder that is copied into the generation; `read_words` tells its
+    learned words, None where it has none, and each skill's vector of them is kept beside it. Raises IndexRefused,
+    InvalidInput for an id that stands twice, and what the encoder and `read_words` raise.
     """
     with building(folder):
         old = _usable(folder, encoder, settings or IndexSettings())
         plan = _plan(old, skills, removed=None)
         builder = _Builder(folder, encoder, settings or IndexSettings(), cache_dir, on_progress)
-        return builder.build(old, plan, ranker)
+        return builder.build(old, plan, ranker, read_words)
 
 
 def update_index(
@@ -96,6 +105,7 @@ def update_index(
     put: Iterable[Skill] = (),
     removed: Collection[str] = (),
     encoder: Encoder,
+    read_words: ReadWords = read_learned_words,
     cache_dir: Path | None = None,
     on_progress: Progress = no_progress,
 ) -> IndexChange:
@@ -109,7 +119,7 @@ def update_index(
         old = open_current(folder, encoder=encoder, use_gpu=False)
         plan = _plan(old, put, removed=set(removed))
         builder = _Builder(folder, encoder, old.settings, cache_dir, on_progress)
-        return builder.build(old, plan, old.ranker_folder)
+        return builder.build(old, plan, old.ranker_folder, read_words)
 
 
 def indexed_digests(folder: Path, encoder: Encoder) -> dict[str, str]:
@@ -142,13 +152,15 @@ class _Builder:
         self._on_progress = on_progress
         self._seconds: dict[str, float] = {}
 
-    def build(self, old: Opened | None, plan: _Plan, ranker: Path | None) -> IndexChange:
+    def build(self, old: Opened | None, plan: _Plan, ranker: Path | None, read_words: ReadWords) -> IndexChange:
         started = time.monotonic()
         ranker_entry = None if ranker is None else _ranker_entry(ranker)
         if old is not None and plan.is_empty and _digest_of(old.manifest.ranker) == _digest_of(ranker_entry):
             return _change(old.manifest, plan, old.name, is_new=False)
         try:
             segments, averages = self._segments(old, plan)
+            words = None if ranker is None else read_words(ranker)
+            files = {} if words is None else {LEARNED_FILE: self._learned(old, segments, words)}
             self._seconds["in all"] = round(time.monotonic() - started, 2)
             manifest = IndexManifest(
                 encoder=self._encoder.name,
@@ -161,9 +173,11 @@ class _Builder:
                 built_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 seconds=self._seconds,
                 ranker=ranker_entry,
+                learned=entry_of(files[LEARNED_FILE]) if files else None,
+                learned_words="" if words is None else words.sha256,
                 code_version=_code_version(),
             )
-            name = serve(self._folder, manifest, ranker)
+            name = serve(self._folder, manifest, ranker, files=files)
             if (self._folder / UNFINISHED).exists():
                 shutil.rmtree(self._folder / UNFINISHED)
         except OSError as exc:
@@ -193,6 +207,23 @@ class _Builder:
             entries_.append(small)
         return entries_, old.manifest.averages
 
+    def _learned(self, old: Opened | None, segments: Sequence[SegmentEntry], words: LearnedWords) -> bytes:
+        """The rows of a segment that was there before are taken over."""
+        started = time.monotonic()
+        folders = [self._folder / SEGMENTS / segment.name for segment in segments]
+        digests = np.concatenate([np.load(folder / VOCABULARY_FILE) for folder in folders])
+        known: dict[str, Halves] = {}
+        if old is not None and old.words is not None and old.manifest.learned_words == words.sha256:
+            rows = [np.arange(first, first + segment.rows) for first, segment in old.parts()]
+            named = zip(old.manifest.segments, rows, strict=True)
+            known = {entry.name: old.words.of(own).astype(np.float16) for entry, own in named}
+        made = [
+            known[folder.name] if folder.name in known else segment_vectors(folder, words, digests)
+            for folder in folders
+        ]
+        self._seconds["learned words"] = round(time.monotonic() - started, 2)
+        return as_file(made)
+
     def _write(
         self,
         parts: list[Part],
@@ -221,7 +252,12 @@ class _Builder:
         with being_written(self._folder / SEGMENTS) as made:
             self._on_progress(0, 1, "writing")
             written = write_segment(
-                made, [*parts, fresh], settings=self._settings, new_terms=new_terms, average=average
+                made,
+                [*parts, fresh],
+                settings=self._settings,
+                new_terms=new_terms,
+                average=average,
+                statistics=None if after is None else after.vectors.statistics,
             )
             files = entries(made)
             keep(made, name := f"seg-{_digest_of_files(files)[:16]}")

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,12 +93,16 @@ def keep(made: Path, name: str) -> Path:
     return kept
 
 
-def serve(folder: Path, manifest: IndexManifest, ranker: Path | None) -> str:
-    """Makes a generation and swaps it in; then removes what nobody needs. The generation's name. Raises OSError."""
+def serve(folder: Path, manifest: IndexManifest, ranker: Path | None, *, files: Mapping[str, bytes]) -> str:
+    """Makes a generation and swaps it in; then removes what nobody needs. The generation's name. Raises OSError.
+
+    `files`: what else stands in it, by name.
+    """
     numbers = [int(found[1]) for path in folder.iterdir() if (found := _GENERATION.fullmatch(path.name))]
     name = f"gen-{max(numbers, default=0) + 1:06d}"
     with being_written(folder) as made:
-        (made / MANIFEST_FILE).write_bytes(manifest.to_bytes())
+        for file, content in {MANIFEST_FILE: manifest.to_bytes(), **files}.items():
+            (made / file).write_bytes(content)
         if ranker is not None:
             shutil.copytree(ranker, made / RANKER)
         keep(made, name)

@@ -13,9 +13,10 @@ from skills.errors import SkillNotFound
 from skills.index.generations import current_generation
 from skills.index.manifest import IndexManifest
 from skills.index.opened import Opened, open_current
-from skills.index.retrieval import retrieve
+from skills.index.retrieval import Known, retrieve
 from skills.index.settings import SearchSettings
-from skills.ranking.base import Floats, Ranker, Reranked, Retrieved
+from skills.index.words import KnowsQueries, words_of
+from skills.ranking.base import Floats, Proposer, Ranker, Reranked, Retrieved
 
 QUERIES_AT_ONCE = 64
 LONGEST_EXCERPT = 4_000  # characters of a query that are encoded
@@ -33,6 +34,12 @@ class SkillIndex:
         self._encoder = encoder
         self._ranker = ranker
         self._settings = settings or SearchSettings()
+        words = words_of(ranker)
+        self._known = Known(
+            words=words if words is not None and words.sha256 == opened.manifest.learned_words else None,
+            query_mean=ranker.query_mean if isinstance(ranker, KnowsQueries) else None,
+            proposer=ranker if isinstance(ranker, Proposer) else None,
+        )
         self.sha256 = opened.sha256
         self.ranker_sha256 = "" if ranker is None else ranker.sha256
         self.encoder_name = encoder.name
@@ -95,7 +102,12 @@ class SkillIndex:
         if vectors is None:
             vectors = self._encoded(texts)
         return retrieve(
-            self._opened, texts, vectors, self._settings, candidates=candidates or self._settings.candidates
+            self._opened,
+            texts,
+            vectors,
+            self._settings,
+            candidates=candidates or self._settings.candidates,
+            known=self._known,
         )
 
     def skills(self, skill_ids: Sequence[str]) -> list[Skill]:

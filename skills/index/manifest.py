@@ -15,7 +15,7 @@ from skills.ranking.base import FIELDS, FieldName
 from storage.errors import InvalidInput
 from storage.vectors.faiss_index import VectorIndexReport
 
-FORMAT = 1  # of the folder
+FORMAT = 2  # of the folder
 MANIFEST_FILE = "manifest.json"
 REBUILD = "Build it again with `antroute skills index`."
 
@@ -57,6 +57,8 @@ class IndexManifest:
     built_at: str
     seconds: Mapping[str, float] = field(default_factory=dict)  # of the last build, by what it did
     ranker: RankerEntry | None = None
+    learned: FileEntry | None = None  # the vectors of the ranker's learned words, one a row
+    learned_words: str = ""  # the words' digest
     code_version: str = ""
 
     def to_bytes(self) -> bytes:
@@ -75,6 +77,10 @@ def file_sha256(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def entry_of(content: bytes) -> FileEntry:
+    return FileEntry(size=len(content), sha256=sha256(content).hexdigest())
 
 
 def entries(folder: Path) -> dict[str, FileEntry]:
@@ -132,6 +138,8 @@ def _manifest(body: Mapping[str, Any]) -> IndexManifest:
         built_at=str(body["built_at"]),
         seconds=body["seconds"],
         ranker=None if ranker is None else RankerEntry(sha256=str(ranker["sha256"]), files=_files(ranker["files"])),
+        learned=None if body["learned"] is None else _files({"": body["learned"]})[""],
+        learned_words=str(body["learned_words"]),
         code_version=str(body["code_version"]),
     )
 

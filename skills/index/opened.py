@@ -13,11 +13,13 @@ from skills.encoder import Encoder
 from skills.errors import IndexRefused
 from skills.index.generations import RANKER, SEGMENTS, current_generation
 from skills.index.manifest import REBUILD, IndexManifest, check_files, read_manifest
-from skills.index.postings import discount, saturated
+from skills.index.postings import discount, saturated, whole_length
 from skills.index.segment import Segment
+from skills.index.sequences import OpenSequences
 from skills.index.settings import IndexSettings
 from skills.index.terms import counts_of, field_weights, joined
 from skills.index.vocabulary import Vocabulary
+from skills.index.words import LEARNED_FILE, LearnedVectors
 from skills.ranking.base import FIELDS, FieldName, Floats, Rows, TermCounts
 from storage.errors import InvalidInput, StorageError
 
@@ -46,6 +48,7 @@ class Opened:
                 )
                 for entry in self.manifest.segments
             ]
+            self.words = None if self.manifest.learned is None else LearnedVectors(folder / name / LEARNED_FILE)
         except (ValueError, LookupError, TypeError, InvalidInput, StorageError) as exc:
             raise IndexRefused(f"The index in {str(folder)!r} cannot be read: {exc}", hint=REBUILD) from exc
         self.first_rows = np.cumsum([0, *(segment.rows for segment in self.segments)])
@@ -58,7 +61,12 @@ class Opened:
         order = np.empty(len(self.cards), dtype=np.int64)
         order[sorted(range(len(self.cards)), key=lambda row: self.cards[row].skill_id)] = np.arange(len(self.cards))
         self.id_order: Rows = order  # where each row's id stands among all: ties go by it
-        self.terms = OpenTerms(self.segments, self.first_rows, self.manifest, self.removed)
+        self.terms = OpenTerms(
+            self.segments, self.first_rows, self.manifest, self.removed, vocabulary_size=len(self.vocabulary)
+        )
+        self.sequences = OpenSequences([segment.sequences for segment in self.segments], self.first_rows)
+        self._stuffing = np.concatenate([segment.stuffing for segment in self.segments])
+        self.heads = self.segments[0].vectors.statistics
         self.vectors = OpenVectors(self.segments, self.first_rows)
 
     @property
@@ -77,6 +85,12 @@ class Opened:
         """Each segment with its first row."""
         return zip(self.first_rows.tolist(), self.segments, strict=False)  # one more: the end
 
+    def learned(self, rows: Rows) -> Floats | None:
+        return None if self.words is None else self.words.of(rows)
+
+    def stuffing(self, rows: Rows) -> Floats:
+        return self._stuffing[rows]
+
     def documents(self, rows: Rows) -> list[Skill]:
         return [
             self.segments[place].documents.skills([local])[0]
@@ -86,6 +100,8 @@ class Opened:
     def _check_files(self, *, verify: bool) -> None:
         for entry in self.manifest.segments:
             check_files(self.folder / SEGMENTS / entry.name, entry.files, with_digests=verify)
+        if self.manifest.learned is not None:
+            check_files(self.folder / self.name, {LEARNED_FILE: self.manifest.learned}, with_digests=verify)
         if self.manifest.ranker is not None:
             check_files(self.folder / self.name / RANKER, self.manifest.ranker.files, with_digests=verify)
 
@@ -121,36 +137,47 @@ class OpenField:
 class OpenTerms:
     """The terms of all segments. See `skills.ranking.base.Terms`."""
 
-    def __init__(self, segments: Sequence[Segment], first_rows: Rows, manifest: IndexManifest, removed: Rows) -> None:
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        first_rows: Rows,
+        manifest: IndexManifest,
+        removed: Rows,
+        *,
+        vocabulary_size: int,
+    ) -> None:
         self._postings = [segment.postings for segment in segments]
         self._fields = {name: OpenField(name, segments, first_rows, manifest.averages[name]) for name in FIELDS}
         self._settings = manifest.settings
         self._count = manifest.skills
-        self._removed_terms, self._removed_counts = self._terms_of(removed)
+        removed_terms, removed_counts = self._terms_of(removed)
+        self._frequencies = np.zeros(vocabulary_size, dtype=np.int64)
+        for postings in self._postings:
+            self._frequencies += postings.frequencies(vocabulary_size)
+        self._frequencies[removed_terms] -= removed_counts
+        self._every_idf = self.idf(np.arange(vocabulary_size, dtype=np.uint32))
 
     def field(self, name: FieldName) -> OpenField:
         return self._fields[name]
 
     def document_frequency(self, terms: TermNumbers) -> Floats:
-        found = np.zeros(len(terms), dtype=np.int64)
-        for postings in self._postings:
-            found += postings.document_frequency(terms)
-        if len(self._removed_terms):
-            places = np.minimum(np.searchsorted(self._removed_terms, terms), len(self._removed_terms) - 1)
-            found -= np.where(self._removed_terms[places] == terms, self._removed_counts[places], 0)
-        return found.astype(np.float32)
+        return self._frequencies[terms].astype(np.float32)
 
     def idf(self, terms: TermNumbers) -> Floats:
         frequency = self.document_frequency(terms)
         return np.asarray(np.log1p((self._count - frequency + 0.5) / (frequency + 0.5)), dtype=np.float32)
 
+    @property
+    def every_idf(self) -> Floats:
+        return self._every_idf
+
     def scores(self, rows: Rows, weights: Floats, field_counts: dict[FieldName, Floats]) -> Floats:
         """(rows,): BM25 over the weighted fields, as the postings have it. `weights`: idf times count in the query."""
         settings = self._settings
         weighted = np.zeros((len(rows), len(weights)), dtype=np.float32)
+        lengths = whole_length(field.lengths(rows) for field in self._fields.values())
+        divisor = discount(lengths, sum(field.average_length for field in self._fields.values()), settings.b)
         for name, weight in field_weights(settings).items():
-            field = self._fields[name]
-            divisor = discount(field.lengths(rows), field.average_length, settings.b)
             counts = np.minimum(field_counts[name], settings.count_limit)
             weighted += np.float32(weight) * counts / divisor[:, None]
         return saturated(weighted, settings.k1) @ weights
@@ -174,14 +201,21 @@ class OpenVectors:
         self._first_rows = first_rows
 
     def of(self, rows: Rows) -> Floats:
+        return self._read(rows, slots=slice(None))
+
+    def heads(self, rows: Rows) -> Floats:
+        """(rows, dimension): the first vector of each."""
+        return self._read(rows, slots=0)
+
+    def _read(self, rows: Rows, *, slots: slice | int) -> Floats:
         if len(self._segments) == 1:
-            return self._segments[0].halves(rows).astype(np.float32)
-        none = self._segments[0].halves(rows[:0])
+            return self._segments[0].halves(rows, slots).astype(np.float32)
+        none = self._segments[0].halves(rows[:0], slots)
         found = np.zeros((len(rows), *none.shape[1:]), dtype=np.float32)
         places = np.searchsorted(self._first_rows, rows, side="right") - 1
         for place in np.unique(places).tolist():
             here = places == place
-            found[here] = self._segments[place].halves(rows[here] - self._first_rows[place])
+            found[here] = self._segments[place].halves(rows[here] - self._first_rows[place], slots)
         return found
 
 

@@ -1,14 +1,14 @@
 """Where each term stands, by term, with what it is worth there: BM25 over weighted fields, but for the idf.
 
 Robertson, Zaragoza and Taylor (2004), "Simple BM25 extension to multiple weighted fields": the counts of a term in the
-fields are discounted by the fields' lengths, weighted and added, then saturated once: c (k1 + 1) / (c + k1). A stuffed
-text gains at most k1 + 1 a term, and little of that: counts beyond a limit only make its fields longer. The idf is
-applied when searching, so that it is that of the whole index.
+fields are weighted and added, discounted by the length of the whole text, then saturated once: c (k1 + 1) / (c + k1). A
+stuffed text gains at most k1 + 1 a term, and little of that: counts beyond a limit only make its text longer. The idf
+is applied when searching, so that it is that of the whole index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,13 @@ def averages(fields: Mapping[FieldName, TermCounts]) -> dict[FieldName, float]:
     return {name: float(np.mean(lengths)) if len(lengths := row_lengths(fields[name])) else 0.0 for name in FIELDS}
 
 
+def whole_length(field_lengths: Iterable[Floats | NDArray[np.int64]]) -> Floats:
+    """(rows,): terms of all fields."""
+    return np.asarray(sum(field_lengths), dtype=np.float32)
+
+
 def discount(lengths: NDArray[np.floating] | NDArray[np.integer], average: float, b: float) -> Floats:
-    """What counts are divided by: 1 for a field of average length."""
+    """What counts are divided by: 1 for a text of average length."""
     return np.asarray(1 - b + b * lengths / max(average, 1.0), dtype=np.float32)
 
 
@@ -42,10 +47,11 @@ def write_postings(
 ) -> None:
     """Raises OSError."""
     keys, counts = [], []
+    lengths = whole_length(row_lengths(fields[name]) for name in FIELDS)
+    divisor = discount(lengths, sum(average.values()), settings.b)
     for name, weight in field_weights(settings).items():
         field = fields[name]
         rows = rows_of_entries(field)
-        divisor = discount(row_lengths(field), average[name], settings.b)
         keys.append(field.terms.astype(np.uint64) << ROW_BITS | rows.astype(np.uint64))
         counts.append(np.float32(weight) * np.minimum(field.counts, settings.count_limit) / divisor[rows])
     key = np.concatenate(keys)
@@ -70,9 +76,11 @@ class Postings:
         self._rows = mapped(folder / "posting_rows.npy")
         self._worths = mapped(folder / "posting_worths.npy")
 
-    def document_frequency(self, terms: Terms) -> NDArray[np.int64]:
-        first, last = self._bounds(terms)
-        return last - first
+    def frequencies(self, count: int) -> NDArray[np.int64]:
+        """In how many skills each of the first `count` terms stands."""
+        found = np.zeros(count, dtype=np.int64)
+        found[self._terms] = np.diff(self._offsets)
+        return found
 
     def of(self, terms: Terms, weights: Floats) -> tuple[NDArray[np.uint32], Floats]:
         """Where the terms stand and what they score there, one term after the other."""

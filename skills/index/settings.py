@@ -14,13 +14,13 @@ class IndexSettings:
 
     windows: int = 4  # of the body that have a vector, beside the head's
     window_characters: int = 500
-    body_characters: int = 2_500  # of the body whose words count
-    name_weight: float = 2.0  # of one term in the name, against one in the body
-    description_weight: float = 2.0
+    body_characters: int = 6_000  # of the body whose words count
+    name_weight: float = 1.0  # of one term in the name, against one in the body
+    description_weight: float = 1.0
     body_weight: float = 1.0
-    k1: float = 1.5  # BM25: how fast repetition stops to count
-    b: float = 0.75  # BM25: how much long fields are discounted
-    count_limit: int = 10  # of one term in one field; what is repeated more often counts no more
+    k1: float = 2.0  # BM25: how fast repetition stops to count
+    b: float = 0.9  # BM25: how much long texts are discounted
+    count_limit: int = 20  # of one term in one field; what is repeated more often counts no more
     terms_version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -52,11 +52,11 @@ class IndexSettings:
 class SearchSettings:
     """How the first stage searches."""
 
-    lexical_top: int = 100  # skills that words find
-    dense_top: int = 100  # skills that vectors find
+    lexical_top: int = 200  # skills that words find, the query's and the learned ones together
+    dense_top: int = 200  # skills that vectors find
     candidates: int = 100  # of both that a ranker sees
-    dense_weight: float = 0.3  # of a reciprocal rank among vectors, against one among words
-    rank_offset: int = 60  # reciprocal rank fusion (Cormack et al., 2009): 1 / (60 + rank)
-    most_terms: int = 512  # different terms of a query, the rarest
-    most_postings: int = 400_000  # that candidates are looked for in, the rarest terms' first
+    dense_weight: float = 0.5  # of a standardised similarity of heads, against one of BM25
+    learned_weight: float = 1.0  # of a standardised similarity of learned words
+    stuffing_weight: float = 2.0  # what a text that is nothing but search terms loses, in standard deviations of BM25
+    most_terms: int = 64  # different terms of a query, those that say most
     query_saturation: float = 2.0  # how fast repetition in the query stops to count

@@ -10,37 +10,14 @@ from numpy.typing import NDArray
 
 from skills.index.mapped import mapped
 from skills.index.settings import IndexSettings
-from skills.index.tokens import Analyzer
-from skills.index.vocabulary import GrowingVocabulary
 from skills.ranking.base import FIELDS, FieldName, Floats, Rows, TermCounts
 
-MOST_COUNTED = 65_535  # of one term in one field
 Lengths = NDArray[np.uint32]
 
 
 def no_terms() -> TermCounts:
     return TermCounts(
         offsets=np.zeros(1, dtype=np.int64), terms=np.zeros(0, dtype=np.uint32), counts=np.zeros(0, dtype=np.uint16)
-    )
-
-
-def field_text(name: FieldName, text: str, settings: IndexSettings) -> str:
-    return text[: settings.body_characters] if name == "body" else text
-
-
-def count_terms(texts: Sequence[str], analyzer: Analyzer, vocabulary: GrowingVocabulary) -> TermCounts:
-    """One row a text; the terms of a row ascend."""
-    rows_terms, rows_counts = [], []
-    for text in texts:
-        numbers = np.array([vocabulary.number(term) for term in analyzer.terms(text)], dtype=np.uint32)
-        terms, counts = np.unique(numbers, return_counts=True)
-        rows_terms.append(terms)
-        rows_counts.append(np.minimum(counts, MOST_COUNTED).astype(np.uint16))
-    nothing = no_terms()
-    return TermCounts(
-        offsets=np.cumsum([0, *map(len, rows_terms)], dtype=np.int64),
-        terms=np.concatenate([nothing.terms, *rows_terms]),
-        counts=np.concatenate([nothing.counts, *rows_counts]),
     )
 
 
@@ -85,6 +62,10 @@ class SegmentField:
             counts=mapped(folder / f"{name}_counts.npy"),
         )
         self._lengths: Lengths = mapped(folder / f"{name}_lengths.npy")
+
+    @property
+    def rows(self) -> int:
+        return len(self._lengths)
 
     def of(self, rows: Rows) -> TermCounts:
         starts = self._all.offsets[rows]

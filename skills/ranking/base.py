@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -28,6 +29,37 @@ class TermCounts:
     offsets: NDArray[np.int64]  # (rows + 1,)
     terms: NDArray[np.uint32]
     counts: NDArray[np.uint16]
+
+
+class Places(IntEnum):
+    """Where in a skill a term stands."""
+
+    NAME = 0
+    DESCRIPTION = 1
+    HEADING = 2  # a line of the body that begins with #
+    BODY = 3
+    LATE_BODY = 4  # far from the body's beginning
+
+
+PLACE_BITS = 7  # of a mark: the place
+FIRST_IN_LINE = 8  # of a mark: the term does not stand before in this line
+FIRST_IN_FIELD = 16  # of a mark: nor in this place of the skill
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermSequences:
+    """The terms of some rows in the order of the text: row i has those from `offsets[i]` to `offsets[i + 1]`."""
+
+    offsets: NDArray[np.int64]  # (rows + 1,)
+    terms: NDArray[np.uint32]
+    marks: NDArray[np.uint8]  # place and firsts
+    lines: NDArray[np.uint16]  # of the skill, from 0; sentences of the description, lines of the body
+
+
+class Sequences(Protocol):
+    """The terms of every skill in the order of its text."""
+
+    def of(self, rows: Rows) -> TermSequences: ...
 
 
 class FieldTerms(Protocol):
@@ -58,6 +90,11 @@ class Terms(Protocol):
 
     def idf(self, terms: NDArray[np.uint32]) -> Floats:
         """(terms,): log(1 + (N - df + 0.5) / (df + 0.5)), the weight that BM25 gives each."""
+        ...
+
+    @property
+    def every_idf(self) -> Floats:
+        """The idf of every term of the vocabulary, by number."""
         ...
 
 
@@ -98,7 +135,18 @@ class SkillArrays(Protocol):
     def terms(self) -> Terms: ...
 
     @property
+    def sequences(self) -> Sequences: ...
+
+    @property
     def vectors(self) -> SkillVectors: ...
+
+    def learned(self, rows: Rows) -> Floats | None:
+        """(rows, dimension): vectors of the ranker's learned words; None: the index has none."""
+        ...
+
+    def stuffing(self, rows: Rows) -> Floats:
+        """(rows,): in [0, 1], how far a text is written to be found. See `skills.safety.stuffing`."""
+        ...
 
     def documents(self, rows: Rows) -> list[Skill]: ...
 
@@ -124,12 +172,10 @@ class Retrieved:
     query: QueryTerms
     vector: Floats  # (dimension,)
     rows: Rows
-    lexical: Floats  # BM25 over the weighted fields; 0: no term in common
-    dense: Floats  # cosine of the nearest of the head and the windows, from the stored vectors
+    lexical: Floats  # BM25; 0: no term in common
+    dense: Floats  # cosine of the head, centred: what all heads have in common is taken away
     similarities: Floats  # (candidates, 1 + windows): cosine of each; 0 where there is no text
-    lexical_rank: NDArray[np.int64]  # from 1; 0: not among those that words found
-    dense_rank: NDArray[np.int64]  # from 1; 0: not among those that vectors found
-    fused: Floats  # reciprocal ranks, the score of the first stage
+    fused: Floats  # the score of the first stage: a weighted sum of standardised scores
     field_counts: Mapping[FieldName, Floats]  # (candidates, query's terms): how often each stands in the field
     index: SkillArrays
     learned: Floats | None = None  # cosine of the learned words' vectors; None: the index has none

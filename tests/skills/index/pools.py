@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +47,7 @@ def skill(number: int, *, body: str | None = None, skill_id: str | None = None) 
 
 def skills(count: int) -> list[Skill]:
     return [skill(number) for number in range(count)]
+
+
+def no_words(ranker: Path) -> None:
+    """Of a ranker that learned none."""

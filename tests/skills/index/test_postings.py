@@ -13,7 +13,7 @@ from skills.base import Skill
 from skills.errors import IndexRefused
 from skills.index.building import build_index, update_index
 from skills.index.opened import Opened, open_current
-from skills.index.retrieval import by_words, query_terms, query_weights
+from skills.index.retrieval import Query, WordScores, best_rows, query_terms, query_weights, word_scores
 from skills.index.settings import IndexSettings, SearchSettings
 from skills.index.tokens import Analyzer
 from skills.ranking.base import FIELDS
@@ -30,7 +30,7 @@ def counted(one: Skill) -> dict[str, Counter[str]]:
 
 
 def expected(pool: list[Skill], opened: Opened) -> dict[str, float]:
-    """Simple BM25 over weighted fields, as the paper has it."""
+    """Simple BM25 over weighted fields, as the paper has it, but for one length of the whole text."""
     documents = {one.skill_id: counted(one) for one in pool}
     weights = {"name": SETTINGS.name_weight, "description": SETTINGS.description_weight, "body": SETTINGS.body_weight}
     found = dict.fromkeys(documents, 0.0)
@@ -38,11 +38,10 @@ def expected(pool: list[Skill], opened: Opened) -> dict[str, float]:
         having = sum(any(term in counts for counts in fields.values()) for fields in documents.values())
         idf = log1p((len(pool) - having + 0.5) / (having + 0.5))
         for skill_id, fields in documents.items():
-            weighted = 0.0
-            for field in FIELDS:
-                length = sum(fields[field].values()) / opened.manifest.averages[field]
-                count = min(fields[field][term], SETTINGS.count_limit)
-                weighted += weights[field] * count / (1 - SETTINGS.b + SETTINGS.b * length)
+            length = sum(fields[field].total() for field in FIELDS) / sum(opened.manifest.averages.values())
+            counts = {field: min(fields[field][term], SETTINGS.count_limit) for field in FIELDS}
+            weighted = sum(weights[field] * counts[field] for field in FIELDS)
+            weighted /= 1 - SETTINGS.b + SETTINGS.b * length
             part = weighted * (SETTINGS.k1 + 1) / (weighted + SETTINGS.k1)
             found[skill_id] += idf * part * asked * 3 / (asked + 2)
     return found
@@ -67,19 +66,35 @@ def test_scores_are_those_of_the_formula(opened: Opened) -> None:
         wanted, rel=1e-4
     )
     best = sorted(wanted, key=lambda skill_id: (-round(wanted[skill_id], 4), skill_id))[:10]
-    found = by_words(opened, query, weights, SearchSettings(lexical_top=10))
+    every = asked(opened, QUERY)
+    found = best_rows(opened, np.round(every.together, 4), 10)
     assert {opened.cards[row].skill_id for row in found} == set(best)
+    np.testing.assert_allclose(every.lexical[rows], scores, rtol=1e-4)
+    assert not np.isfinite(every.together[opened.removed]).any()
 
 
-def test_few_postings_still_find_what_the_rarest_terms_name(opened: Opened) -> None:
-    query = query_terms(opened, "invoice of the orbit page m7x", Analyzer(), SearchSettings())
-    settings = SearchSettings(most_postings=1, lexical_top=5)
-    found = by_words(opened, query, query_weights(query, settings), settings)
-    rarest = query.terms[:1]
-    assert len(found) == 5
-    assert (sum(opened.terms.field(name).counts(found, rarest) for name in FIELDS) > 0).all()
+def asked(opened: Opened, text: str) -> WordScores:
+    terms = query_terms(opened, text, Analyzer(), SearchSettings())
+    nothing = np.zeros(256, dtype=np.float32)
+    weights = query_weights(terms, SearchSettings())
+    query = Query(text=text, terms=terms, weights=weights, vector=nothing, centred=nothing, learned=None)
+    return word_scores(opened, query, None, SearchSettings())
+
+
+def test_standardised_scores_have_mean_zero_and_deviation_one(opened: Opened) -> None:
+    every = asked(opened, QUERY)
+    found = every.standardised(every.lexical[sorted(opened.id_to_row.values())])
+    assert (found.mean(), found.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1))
+    nothing = asked(opened, "zzz")
+    assert not nothing.standardised(nothing.lexical).any()
+
+
+def test_of_many_terms_those_that_say_most_are_asked_and_all_are_told(opened: Opened) -> None:
+    query = query_terms(opened, "invoice of the orbit page page m7x", Analyzer(), SearchSettings(most_terms=2))
     assert query.unknown == 1
-    assert set(query.words) == {"invoic", "page", "orbit"}
+    assert set(query.words) == {"orbit", "page"}  # of 10 and 98; invoice of 12, but asked once
+    told = dict(zip(query.stems, query.stem_counts.tolist(), strict=True))
+    assert (told["page"], told["m7x"], len(query.words)) == (2, 1, 2)
 
 
 def test_counts_follow_rows_and_terms_in_any_order(opened: Opened) -> None:
