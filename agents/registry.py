@@ -11,6 +11,7 @@ from agents.errors import AgentError
 AGENTS = {
     "single_turn": "agents.single_turn:SingleTurnAgent",
     "step_by_step": "agents.step_by_step:StepByStepAgent",
+    "skilled": "agents.skilled:SkilledAgent",
     "tool_loop": "agents.tool_loop:ToolLoopAgent",
     "compiled": "agents.compiled:CompiledAgent",
 }

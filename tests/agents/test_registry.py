@@ -23,7 +23,8 @@ def test_every_agent_of_the_registry_can_be_made_and_says_what_it_is(name: str) 
 
 
 def test_an_unknown_agent_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(AgentError, match="No agent 'tool_lop'; known: compiled, single_turn, step_by_step, tool_loop"):
+    known = "compiled, single_turn, skilled, step_by_step, tool_loop"
+    with pytest.raises(AgentError, match=f"No agent 'tool_lop'; known: {known}"):
         make_agent("tool_lop")
 
 
