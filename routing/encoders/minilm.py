@@ -61,7 +61,7 @@ class MiniLMEncoder:
         self._word_pieces = _word_pieces(tokenizer_path or packaged_file(*TOKENIZER_PLACE, TOKENIZER_SHA256))
         self._words: Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]] = _no_words
         if model_path is None:
-            self._session = self._small_or_packaged(cache_dir or user_cache_path("antroute") / "encoders")
+            self._load(cache_dir or user_cache_path("antroute") / "encoders")
         else:
             self._session = _session(model_path)
         _return_freed_memory()
@@ -101,21 +101,21 @@ class MiniLMEncoder:
         vectors: NDArray[np.float32] = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
         return vectors
 
-    def _small_or_packaged(self, cache_dir: Path) -> InferenceSession:
+    def _load(self, cache_dir: Path) -> None:
+        """The smaller form of the packaged file, or that file."""
         packaged = packaged_file(*MODEL_PLACE, MODEL_SHA256)
         try:
-            session = self._small(packaged, cache_dir)
+            self._load_small(packaged, cache_dir)
         except EncoderUnavailable as exc:
             self.larger_reason = str(exc)
-            return _session(packaged)
-        self.name = SMALL_NAME
-        return session
+            self._session = _session(packaged)
+        else:
+            self.name = SMALL_NAME
 
-    def _small(self, packaged: Path, cache_dir: Path, layers: TunedLayers | None = None) -> InferenceSession:
+    def _load_small(self, packaged: Path, cache_dir: Path, layers: TunedLayers | None = None) -> None:
         folder = small_model(packaged, MODEL_SHA256, cache_dir, layers=layers)
-        session = _session(folder / NETWORK_FILE)
+        self._session = _session(folder / NETWORK_FILE)
         self._words = _WordTable(folder, self.dimension)
-        return session
 
 
 class _WordTable:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from routing.encoders.minilm import MODEL_PLACE, MODEL_SHA256, MiniLMEncoder, packaged_file
 from routing.encoders.small_model import RECIPE
 from routing.errors import EncoderUnavailable
 from skills.encoder import Encoder
 from skills.tuned_layers import TunedLayers, read_tuned_layers
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 NAME_DIGITS = 12  # of the layers' digest, in the encoder's name
 
@@ -34,8 +30,8 @@ class TunedMiniLM(MiniLMEncoder):
         super().__init__(cache_dir=cache_dir)
         self.name = tuned_name(layers)
 
-    def _small_or_packaged(self, cache_dir: Path) -> InferenceSession:
-        return self._small(packaged_file(*MODEL_PLACE, MODEL_SHA256), cache_dir, self._layers)
+    def _load(self, cache_dir: Path) -> None:
+        self._load_small(packaged_file(*MODEL_PLACE, MODEL_SHA256), cache_dir, self._layers)
 
 
 def tuned_name(layers: TunedLayers) -> str:
