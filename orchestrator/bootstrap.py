@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,15 +20,13 @@ from orchestrator.errors import SettingsInvalid
 from orchestrator.found_skills import SkillFinder, SkillIndex
 from orchestrator.graph import build_run_graph
 from orchestrator.health import ModelHealth
-from orchestrator.index_keeper import CatalogIndexKeeper
 from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
 from orchestrator.recorder import Recorder
 from orchestrator.rewards import USUAL_CALL, Rewards, reference_cost
 from orchestrator.service import Defaults, Service
 from orchestrator.settings import MOST_SHOWN_SKILLS, CandidateSettings, ModelSettings, Settings
-from orchestrator.skill_catalog import SkillCatalog
-from orchestrator.skill_index import OpenedIndex, ServedIndex
+from orchestrator.skill_bootstrap import index_files, made_catalog, opened_index
 from orchestrator.skill_libraries import Libraries, live_skills, open_libraries
 from orchestrator.tracing import Tracer
 from orchestrator.trained_routers import TrainedRouters
@@ -40,12 +38,10 @@ from routing.learned import ForecastingFeaturizer
 from routing.registry import POLICIES, EncoderChoice, choose_encoder, make_policy
 from routing.router import TRAINED, PolicyRouter
 from routing.wrappers import FallbackRouter
-from skills.base import Skill, SkillLibrary
+from skills.base import SkillLibrary
 from skills.encoder import Encoder
-from skills.progress import Progress
 from storage.records import BudgetAccount, Candidate, ModelCard
 from storage.registry import open_stores
-from storage.skill_records import Finding
 from storage.stores import DecisionFilter, Stores
 
 DEFAULT_ACCOUNT = "default"
@@ -94,7 +90,8 @@ async def bootstrap(
         models = await _models(settings, llms or {}, on_fetch)
         for llm in models.llms.values():
             opened.push_async_callback(llm.close)
-        index = skill_index or _served_index(settings, encoder.encoder, opened)
+        files = index_files(settings, encoder.encoder)
+        index = skill_index or opened_index(settings, files, opened)
         finder = SkillFinder(
             index=index, catalogue=stores.skills, live=libraries.live, least_fit=settings.skills.least_fit
         )
@@ -132,7 +129,7 @@ async def bootstrap(
             policies=tuple(POLICIES),
             lasting_notices=(*_notices(models, encoder), *libraries.notices),
             trained=trained,
-            skills=SkillCatalog(stores.skills, scan=_scan, keeper=_keeper(settings, encoder.encoder, index)),
+            skills=made_catalog(settings, stores.skills, files=files, index=index),
             on_close=opened.pop_all().aclose,
         )
 
@@ -207,37 +204,6 @@ def _candidate(candidate: CandidateSettings, cards: Mapping[str, ModelCard], sho
 
 async def _given(library: SkillLibrary) -> Libraries:
     return Libraries(named=library, live=await live_skills(library))
-
-
-def _served_index(settings: Settings, encoder: Encoder, opened: AsyncExitStack) -> ServedIndex:
-    def open_index(folder: Path) -> OpenedIndex:
-        from skills.index.index import SkillIndex as IndexOnDisk  # numpy, faiss
-
-        return IndexOnDisk.open(folder, encoder=encoder)
-
-    index = ServedIndex(settings.skills.index_dir, open_index)
-    opened.push_async_callback(index.close)
-    return index
-
-
-def _keeper(settings: Settings, encoder: Encoder, index: SkillIndex) -> CatalogIndexKeeper:
-    def build(folder: Path, skills: Iterable[Skill], on_progress: Progress) -> str:
-        from skills.index.building import build_index
-
-        built = build_index(skills, folder, encoder=encoder, ranker=settings.skills.ranker, on_progress=on_progress)
-        return (
-            f"{built.added} added, {built.updated} updated, {built.removed} removed, {built.unchanged} unchanged "
-            f"({built.generation})"
-        )
-
-    served = index if isinstance(index, ServedIndex) else None
-    return CatalogIndexKeeper(settings.skills.index_dir, build, served=served)
-
-
-def _scan(skill: Skill) -> Sequence[Finding]:
-    from skills.safety.scanning import scan
-
-    return scan(skill)
 
 
 async def _check(settings: Settings, candidates: Mapping[str, Candidate], library: SkillLibrary) -> None:

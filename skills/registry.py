@@ -45,7 +45,7 @@ def make_library(name: str, /, **options: object) -> SkillLibrary:
     return library
 
 
-def make_source(name: str, **options: object) -> SkillSource:
+def make_source(name: str, /, **options: object) -> SkillSource:
     """The source of this name. Raises SkillError for an unknown name and for options that it does not take."""
     from skills.libraries.source import SkillSource
 

@@ -16,19 +16,12 @@ from skills.groups.wording import IndexIdf, WordingReader
 from skills.index.index import SkillIndex
 from skills.near_duplicates import CopyGroup, near_duplicates
 from skills.progress import Progress, no_progress
+from skills.training.queries import LabelledQuery
 
 QUERIES_AT_ONCE = 64
 EXAMINED = 2_000  # skills; of a larger library every so manieth
 TOLD = 500  # pairs
 EXAMPLES = 2  # of lost queries that are told
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledQuery:
-    """A real query and the skills that would do, each with its copies."""
-
-    text: str
-    skill_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +131,7 @@ def _questions(skills: Sequence[Skill], queries: Sequence[LabelledQuery], examin
     step = max(1, -(-len(skills) // examined))
     asked = [_Question(text=text, skill_ids=(one.skill_id,)) for one in skills[::step] for text in questions_of(one)]
     for query in queries:
-        ids = tuple(skill_id for skill_id in query.skill_ids if skill_id in known)
+        ids = tuple(skill_id for needed in query.gold for skill_id in needed if skill_id in known)
         if ids and query.text.strip():
             asked.append(_Question(text=query.text, skill_ids=ids))
     return asked

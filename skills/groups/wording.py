@@ -18,6 +18,7 @@ from skills.ranking.base import Floats, Terms
 SHARED = 8  # words that are told
 TELLING = 5
 BODY_CHARACTERS = 8_000
+LEAST_IDF = 1.5  # of a word that is proposed: one that every fifth skill has tells nothing
 LEAST_CHARACTERS = 3  # of a word that is proposed
 NumbersOf = Callable[[Iterable[str]], NDArray[np.int64]]
 _WORD = re.compile(r"[^\W\d_]\w*")
@@ -63,7 +64,7 @@ class WordingReader:
         shared = {stem: words for stem, words in own_head.items() if stem in other_head}
         return Wording(
             shared=tuple(self._best(shared, SHARED)),
-            telling=tuple(_joined(self._best(new, 2 * TELLING), body)[:TELLING]),
+            telling=tuple(_joined(self._best(new, 2 * TELLING, least_idf=LEAST_IDF), body)[:TELLING]),
         )
 
     def _stems(self, text: str) -> dict[str, Counter[str]]:
@@ -77,13 +78,14 @@ class WordingReader:
                 found.setdefault(stems[0], Counter())[word] += 1
         return found
 
-    def _best(self, stems: Mapping[str, Counter[str]], most: int) -> list[str]:
+    def _best(self, stems: Mapping[str, Counter[str]], most: int, *, least_idf: float = 0.0) -> list[str]:
         """By count, dampened, times idf."""
         order = sorted(stems)
         idf = self._idf_of(order)
         weight = {stem: (1 + np.log(stems[stem].total())) * idf[place] for place, stem in enumerate(order)}
-        best = sorted(order, key=lambda stem: (-weight[stem], stem))[:most]
-        return [min(stems[stem], key=lambda word: (-stems[stem][word], word)) for stem in best if weight[stem] > 0]
+        known = [stem for place, stem in enumerate(order) if idf[place] > least_idf]
+        best = sorted(known, key=lambda stem: (-weight[stem], stem))[:most]
+        return [min(stems[stem], key=lambda word: (-stems[stem][word], word)) for stem in best]
 
 
 def _head(skill: Skill) -> str:
