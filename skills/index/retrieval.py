@@ -93,7 +93,8 @@ def retrieve(
 
 def query_terms(opened: Opened, text: str, analyzer: Analyzer, settings: SearchSettings) -> QueryTerms:
     """The terms of the query that the index has; of more than `most_terms` those that say most."""
-    term_to_count = Counter(analyzer.terms(text[:LONGEST_TEXT])[:MOST_WORDS])
+    written = analyzer.terms(text[:LONGEST_TEXT])[:MOST_WORDS]
+    term_to_count = Counter(written)
     words = sorted(term_to_count)
     numbers = opened.vocabulary.numbers_of(words)
     counts = np.array([term_to_count[word] for word in words], dtype=np.float32)
@@ -102,14 +103,17 @@ def query_terms(opened: Opened, text: str, analyzer: Analyzer, settings: SearchS
     order = np.argsort(-idf * saturated_counts(counts[has_number], settings), kind="stable")[: settings.most_terms]
     order = order[np.argsort(-idf[order], kind="stable")]
     kept = has_number[order]
+    kept_words = tuple(words[place] for place in kept.tolist())
+    word_to_place = {word: place for place, word in enumerate(kept_words)}
     return QueryTerms(
         terms=numbers[kept].astype(np.uint32),
         counts=counts[kept],
         idf=idf[order],
-        words=tuple(words[place] for place in kept.tolist()),
+        words=kept_words,
         unknown=len(words) - len(has_number),
         stems=tuple(words),
         stem_counts=counts,
+        order=np.array([word_to_place[word] for word in written if word in word_to_place], dtype=np.int64),
     )
 
 

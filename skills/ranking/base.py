@@ -22,6 +22,10 @@ def _no_counts() -> Floats:
     return np.zeros(0, dtype=np.float32)
 
 
+def _no_order() -> Rows:
+    return np.zeros(0, dtype=np.int64)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TermCounts:
     """The terms of some rows: row i has `terms[offsets[i]:offsets[i + 1]]`, each once, with its count."""
@@ -162,6 +166,7 @@ class QueryTerms:
     unknown: int = 0  # different terms that no skill has
     stems: tuple[str, ...] = ()  # all of the query's, those that no skill has too
     stem_counts: Floats = field(default_factory=_no_counts)
+    order: Rows = field(default_factory=_no_order)  # places in `terms`, as they follow each other in the text
 
 
 @dataclass(frozen=True, kw_only=True)

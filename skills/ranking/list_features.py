@@ -5,28 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skills.ranking.base import Floats, Retrieved
 
 LEAD, STANDARD, PLACE = ", behind the best", ", standardised", ", place"
-STANDARDISED = (
-    "fused",
-    "lexical",
-    "dense head",
-    "dense blend",
-    "learned words",
-    "coverage",
-    "coverage of name and description",
-)
+ALL = (LEAD, STANDARD, PLACE)
+STANDARDISED: Mapping[str, tuple[str, ...]] = {
+    "fused": ALL,
+    "lexical": ALL,
+    "lexical by fields": (LEAD, STANDARD),
+    "best window": ALL,
+    "best line's cosine": ALL,
+    "coverage": ALL,
+    "coverage of name and description": (LEAD, STANDARD),
+    "share of frequency among candidates": (STANDARD,),
+    "dense head": ALL,
+    "dense best window": (LEAD, STANDARD),
+    "dense blend": (LEAD, STANDARD),
+    "learned words": ALL,
+}
 NEIGHBOURS = {
-    "near the best three": "consensus",
-    "near the best ten": "consensus",
-    "nearest neighbour": "consensus",
-    "nearest that stands before": "consensus",
-    "support of the list": "consensus",
+    "near the best three": "neighbours",
+    "near the best ten": "neighbours",
+    "nearest neighbour": "neighbours",
+    "nearest that stands before": "neighbours",
+    "support of the list": "neighbours",
 }
 TINY = np.float32(1e-6)
 SHARPNESS = 3  # power of a similarity: only near neighbours support
+
+
+def best_first(found: Retrieved) -> NDArray[np.int64]:
+    """Places of the candidates by the first stage's score; equal ones by what their words alone score."""
+    return np.lexsort((found.rows, -found.lexical, -found.fused))
 
 
 def standardised(name: str, values: Floats) -> dict[str, Floats]:
@@ -39,10 +51,9 @@ def standardised(name: str, values: Floats) -> dict[str, Floats]:
     }
 
 
-def neighbour_features(found: Retrieved) -> Mapping[str, Floats]:
+def neighbour_features(found: Retrieved, order: NDArray[np.int64]) -> Mapping[str, Floats]:
     """Of the heads' vectors: skills that the best candidates resemble are often what is meant, or a copy of it."""
     heads = found.index.vectors.of(found.rows)[:, 0]
-    order = np.lexsort((found.rows, -found.fused))
     near = heads @ heads.T
     np.fill_diagonal(near, -1)
     place = np.empty(len(order), dtype=np.int64)

@@ -1,0 +1,116 @@
+"""How near to one another the query's words stand in each candidate: in a window, in a line, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skills.ranking.base import FIRST_IN_LINE, PLACE_BITS, Floats, Places
+from skills.ranking.feature_matches import TINY, Matches
+
+NAMES = {
+    "best window": "proximity",
+    "best line": "proximity",
+    "best line's cosine": "proximity",
+    "best sentence's cosine": "proximity",
+    "best heading's cosine": "proximity",
+    "best body line": "proximity",
+    "lines together": "proximity",
+    "lines with much of it": "proximity",
+    "first in the body": "proximity",
+    "pairs side by side": "pairs",
+    "pairs in name and description": "pairs",
+    "best pair": "pairs",
+    "pairs counted": "pairs",
+}
+WINDOW = 32  # terms
+MUCH = 0.34  # of the query's weight, in one line
+FAR = 5_000  # terms from the beginning
+Bools = NDArray[np.bool_]
+
+
+def proximity_features(matches: Matches) -> Mapping[str, Floats]:
+    return {**_windows(matches), **_lines(matches), **_pairs(matches)}
+
+
+def _windows(matches: Matches) -> Mapping[str, Floats]:
+    """The most of the query's weight that one window of terms holds; windows overlap by half."""
+    best = np.zeros(matches.candidates, dtype=np.float32)
+    place, terms = matches.token_place[matches.found], max(len(matches.weight), 1)
+    for shift in (0, WINDOW // 2):
+        window = (place + shift) // WINDOW
+        most = int(window.max(initial=0)) + 1
+        used, key = np.unique(matches.candidate * most + window, return_inverse=True)
+        held = np.zeros((len(used), terms), dtype=np.float32)
+        held[key, matches.term] = matches.weight[matches.term]
+        best = np.maximum(best, matches.best(held.sum(axis=1), used // most))
+    return {"best window": best / matches.total}
+
+
+def _lines(matches: Matches) -> Mapping[str, Floats]:
+    """Shares of the query's weight in one line, and cosines of line and query as vectors of idf."""
+    lines = int(matches.token_line[-1]) + 1 if len(matches.token_line) else 0
+    first_tokens = np.flatnonzero(matches.token_mark & FIRST_IN_LINE)
+    norm = np.bincount(matches.token_line[first_tokens], matches.token_idf[first_tokens] ** 2, minlength=lines)
+    once = np.flatnonzero(matches.is_first_in_line)
+    line, term = matches.token_line[matches.found[once]], matches.term[once]
+    used, key = np.unique(line, return_inverse=True)
+    held = np.bincount(key, matches.weight[term], minlength=len(used)).astype(np.float32)
+    inner = np.bincount(key, matches.weight[term] * matches.idf[term], minlength=len(used))
+    length = float(np.sqrt((matches.weight**2).sum())) + float(TINY)
+    cosine = np.asarray(inner / (np.sqrt(norm[used]) * length + TINY), dtype=np.float32)
+    owner, place = np.zeros(len(used), dtype=np.int64), np.zeros(len(used), dtype=np.int64)
+    owner[key], place[key] = matches.candidate[once], matches.place_of[once]
+    share = held / matches.total
+
+    def best(values: Floats, kept: Bools) -> Floats:
+        return matches.best(values[kept], owner[kept])
+
+    return {
+        "best line": matches.best(share, owner),
+        "best line's cosine": matches.best(cosine, owner),
+        "best sentence's cosine": best(cosine, place == Places.DESCRIPTION),
+        "best heading's cosine": best(cosine, place == Places.HEADING),
+        "best body line": best(share, place >= Places.HEADING),
+        "lines together": np.sqrt(matches.summed(share**2, owner)),
+        "lines with much of it": np.log1p(matches.summed((share > MUCH).astype(np.float32), owner)),
+        "first in the body": _first_in_body(matches),
+    }
+
+
+def _first_in_body(matches: Matches) -> Floats:
+    """Logarithm of the terms before the first one of the query; as of FAR ones where there is none."""
+    first = np.full(matches.candidates, FAR, dtype=np.int64)
+    here = matches.found[matches.place_of >= Places.HEADING]
+    np.minimum.at(first, matches.token_candidate[here], matches.token_place[here])
+    return np.log1p(first).astype(np.float32)
+
+
+def _pairs(matches: Matches) -> Mapping[str, Floats]:
+    """Terms that follow each other in the query and in the candidate, weighed by the commoner one's idf."""
+    terms = max(len(matches.idf), 1)
+    worth = np.zeros((terms, terms), dtype=np.float32)
+    first, second = matches.order[:-1], matches.order[1:]
+    worth[first, second] = np.minimum(matches.idf[first], matches.idf[second])
+    total = worth.sum() + TINY
+    before, after = matches.found[:-1], matches.found[1:]
+    beside = (after - before == 1) & (matches.candidate[1:] == matches.candidate[:-1])
+    beside &= worth[matches.term[:-1], matches.term[1:]] > 0
+    at = np.flatnonzero(beside)
+    key = (matches.candidate[at] * terms + matches.term[at]) * terms + matches.term[at + 1]
+    told = matches.token_mark[matches.found[at]] & PLACE_BITS
+    once = np.unique(key)
+    once_in_head = np.unique(key[told <= Places.DESCRIPTION])
+
+    def value(keys: NDArray[np.int64]) -> Floats:
+        return worth.ravel()[keys % (terms * terms)]
+
+    owner = once // (terms * terms)
+    return {
+        "pairs side by side": matches.summed(value(once), owner) / total,
+        "pairs in name and description": matches.summed(value(once_in_head), once_in_head // (terms * terms)) / total,
+        "best pair": matches.best(value(once), owner),
+        "pairs counted": np.log1p(matches.summed(value(key), matches.candidate[at])),
+    }
