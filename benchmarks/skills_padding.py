@@ -1,0 +1,74 @@
+"""Pools of any size around some skills that must be in them: first the rest of the real pool, then recombined texts.
+
+A recombined skill has the name and description of one real skill, and a body of passages that stand in the bodies of
+others. The passages are the windows that the index gives a vector each, in the places they had, so that every vector
+is that of a real text and none has to be computed. Neither what is sought nor a near-duplicate of it lends a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skills.base import Skill
+from skills.index.settings import IndexSettings
+from skills.near_duplicates import near_duplicates
+from skills.progress import Progress, no_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Padding:
+    """What pools are filled up with, in the order in which it is used."""
+
+    rest: Sequence[Skill]  # real skills that resemble nothing sought
+    excluded: int  # real ones that do
+    recombined: Sequence[Skill]
+
+
+def padding(
+    pool: Sequence[Skill],
+    sought: Collection[str],
+    *,
+    size: int,
+    settings: IndexSettings,
+    seed: int,
+    on_progress: Progress = no_progress,
+) -> Padding:
+    """Enough for pools of up to `size` skills. `sought`: ids that are in every pool."""
+    rng = np.random.default_rng(seed)
+    resembling = _resembling(pool, set(sought), on_progress)
+    rest = [skill for skill in pool if skill.skill_id not in resembling and skill.skill_id not in sought]
+    rest = [rest[place] for place in rng.permutation(len(rest))]
+    missing = max(0, size - len(rest) - len(sought))
+    return Padding(
+        rest=rest, excluded=len(resembling), recombined=_recombined(rest, missing, settings, rng) if rest else ()
+    )
+
+
+def padded(pool: Sequence[Skill], sought: Collection[str], filling: Padding, size: int) -> list[Skill]:
+    """The sought skills and as much of the filling as it takes; larger pools hold the smaller ones."""
+    wanted = [skill for skill in pool if skill.skill_id in sought]
+    return [*wanted, *[*filling.rest, *filling.recombined][: max(0, size - len(wanted))]]
+
+
+def _resembling(pool: Sequence[Skill], sought: set[str], on_progress: Progress) -> set[str]:
+    """Ids of skills, not themselves sought, that are near-duplicates of a sought one."""
+    groups = near_duplicates(pool, on_progress=on_progress)
+    found = {skill_id for group in groups if not sought.isdisjoint(group.skill_ids) for skill_id in group.skill_ids}
+    return found - sought
+
+
+def _recombined(rest: Sequence[Skill], count: int, settings: IndexSettings, rng: np.random.Generator) -> list[Skill]:
+    """Window w of the body is window w of another skill, each drawn anew; the last lender's body goes on to its end."""
+    size, windows = settings.window_characters, max(1, settings.windows)
+    lenders = [skill for skill in rest if len(skill.body) >= windows * size] or rest
+    made = []
+    for number in range(count):
+        bodies = [lenders[place].body for place in rng.integers(len(lenders), size=windows)]
+        passages = [body[place * size : (place + 1) * size] for place, body in enumerate(bodies)]
+        head = rest[int(rng.integers(len(rest)))]
+        whole = "".join(passages) + bodies[-1][windows * size :]
+        made.append(replace(head, id=f"recombined-{number:06d}", body=whole))
+    return made
