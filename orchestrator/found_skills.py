@@ -11,14 +11,13 @@ from typing import Protocol
 
 from skills.base import Skill, SkillHit, SkillLibrary, SkillSearcher, content_sha256
 from skills.reading import is_text
-from storage.errors import RecordNotFound, ServiceError
+from storage.errors import ServiceError
 from storage.skill_records import ConsideredSkill, SkillSelection, SkillVersion
 from storage.stores import SkillStore
 
 CONSIDERED = 50  # skills that a decision looks at
 SPAN_SKILLS = 5  # of them, whose scores stand in the span as well
 REASON_CHARACTERS = 300
-REMEMBERED_VERSIONS = 100_000  # which version of a skill has which digest never changes
 
 log = logging.getLogger("antroute.skills")
 
@@ -80,7 +79,6 @@ class SkillFinder:
     live: Mapping[str, LiveSkill] = field(default_factory=dict)
     least_fit: float | None = None
     failure: str = ""  # of the latest search
-    _versions: dict[tuple[str, str], int] = field(default_factory=dict)
 
     async def find(self, text: str, *, most: int) -> FoundSkills:
         """At most `most` usable ones. Never raises but when cancelled: a query must not fail for want of a skill."""
@@ -116,17 +114,18 @@ class SkillFinder:
         searcher = await self.index.current()
         [search] = await asyncio.to_thread(searcher.search, [text], top=top)
         is_abstained, reason = self._abstains(search.fit_probability)
+        catalogued = await self.catalogue.get_many([hit.skill_id for hit in search.hits])
         selection = SkillSelection(
             index_sha256=searcher.sha256,
             ranker_sha256=searcher.ranker_sha256,
             encoder=searcher.encoder_name,
-            considered=tuple([await self._considered(hit) for hit in search.hits]),
+            considered=tuple([await self._considered(hit, catalogued.get(hit.skill_id)) for hit in search.hits]),
             fit_probability=search.fit_probability,
             is_abstained=is_abstained,
             seconds=time.perf_counter() - started,
             reason=reason,
         )
-        usable = () if is_abstained else await self._usable(searcher, search.hits, most)
+        usable = () if is_abstained else await self._usable(searcher, search.hits, catalogued, most)
         return FoundSkills(selection=selection, usable=usable)
 
     def _abstains(self, fit: float | None) -> tuple[bool, str]:
@@ -134,56 +133,47 @@ class SkillFinder:
             return False, ""
         return True, f"none is likely to fit: probability {fit:.2f}, and at least {self.least_fit:.2f} is asked for"
 
-    async def _considered(self, hit: SkillHit) -> ConsideredSkill:
+    async def _considered(self, hit: SkillHit, catalogued: SkillVersion | None) -> ConsideredSkill:
         return ConsideredSkill(
             skill_id=hit.skill_id,
             name=hit.name,
             sha256=hit.sha256,
-            version=await self._version(hit),
+            version=1 if catalogued is None else await self._version(hit, catalogued),
             rank=hit.rank,
             retrieval=hit.retrieval,
             rerank=hit.rerank,
             is_shown=False,
         )
 
-    async def _version(self, hit: SkillHit) -> int:
-        """Which version has these bytes; 1 for what was never catalogued."""
-        key = (hit.skill_id, hit.sha256)
-        if key not in self._versions:
-            if len(self._versions) >= REMEMBERED_VERSIONS:
-                self._versions.clear()
-            catalogued = await self._catalogued(hit.skill_id)
-            self._versions[key] = 1 if catalogued is None else await self._version_of(catalogued, hit.sha256)
-        return self._versions[key]
-
-    async def _version_of(self, latest: SkillVersion, sha256: str) -> int:
-        if latest.sha256 == sha256:
+    async def _version(self, hit: SkillHit, latest: SkillVersion) -> int:
+        """Which version has these bytes."""
+        if latest.sha256 == hit.sha256:
             return latest.version
-        older = [each.version for each in await self.catalogue.versions_of(latest.skill_id) if each.sha256 == sha256]
+        versions = await self.catalogue.versions_of(hit.skill_id)
+        older = [each.version for each in versions if each.sha256 == hit.sha256]
         return older[-1] if older else latest.version
 
-    async def _catalogued(self, skill_id: str) -> SkillVersion | None:
-        try:
-            return await self.catalogue.get(skill_id)
-        except RecordNotFound:
-            return None
-
-    async def _usable(self, searcher: SkillSearcher, hits: Sequence[SkillHit], most: int) -> tuple[Skill, ...]:
-        """Those that may be shown now: not taken out of the catalogue since, and callable where they must be called."""
-        allowed = []
-        for hit in hits:
-            catalogued = await self._catalogued(hit.skill_id)
-            if catalogued is None or (catalogued.state == "active" and catalogued.sha256 == hit.sha256):
-                allowed.append(hit.skill_id)
-            if len(allowed) >= 2 * most:  # some of them may not be live
-                break
-        skills = await asyncio.to_thread(searcher.skills, allowed)
-        return tuple(skill for skill in skills if is_text(skill) or self._is_live(skill))[:most]
+    async def _usable(
+        self, searcher: SkillSearcher, hits: Sequence[SkillHit], catalogued: Mapping[str, SkillVersion], most: int
+    ) -> tuple[Skill, ...]:
+        """Those that may be shown now: not taken out of the catalogue since, the very texts that were indexed, and
+        callable where they must be called.
+        """
+        allowed = [hit for hit in hits if _is_allowed(hit, catalogued.get(hit.skill_id))]
+        wanted = allowed[: 2 * most]  # some of them may not be live
+        skills = await asyncio.to_thread(searcher.skills, [hit.skill_id for hit in wanted])
+        whole = [skill for hit, skill in zip(wanted, skills, strict=True) if content_sha256(skill) == hit.sha256]
+        return tuple(skill for skill in whole if is_text(skill) or self._is_live(skill))[:most]
 
     def _is_live(self, skill: Skill) -> bool:
         """Whether what was indexed can be called, and is still what was indexed."""
         live = self.live.get(skill.skill_id)
         return live is not None and content_sha256(live.skill) == content_sha256(skill)
+
+
+def _is_allowed(hit: SkillHit, catalogued: SkillVersion | None) -> bool:
+    """What was never catalogued may be shown: an index straight from a pool has no catalogue."""
+    return catalogued is None or (catalogued.state == "active" and catalogued.sha256 == hit.sha256)
 
 
 def _told(error: Exception) -> str:

@@ -184,7 +184,10 @@ class SkillSettings(Section):
     index: Path | None = None  # folder; default: `skills/index` in the user's data folder
     shown: int = Field(default=5, ge=1, le=MOST_SHOWN_SKILLS)  # to a candidate with `found_skills: true`
     least_fit: float | None = Field(default=None, ge=0, le=1)  # below it no found skill is shown; None: never mind
-    ranker: Path | None = None  # folder of `antroute skills train`; default: the one that ships, where there is one
+    # What an index is built with: the ranker that ships (where there is one), none, or a folder of `skills train`.
+    ranker: Literal["default", "none"] | Path = "default"
+    # Of the texts of skills; default: the ranker's own, where it carries one, else the one that routing uses.
+    encoder: str | None = Field(default=None, pattern=r"^(auto|minilm|hashing|hub:[^/\s]+/[^/\s]+|tuned:.+)$")
     folders: tuple[Path, ...] = ()  # of SKILL.md folders, whose skills candidates may name
     openapi: dict[str, OpenApiSettings] = Field(default_factory=dict)  # by the name of the library
     mcp: dict[str, McpSettings] = Field(default_factory=dict)  # by the name of the library

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from skills.base import Provenance, Skill, content_sha256
+from orchestrator.found_skills import SkillIndex
+from orchestrator.known_names import known_names
+from orchestrator.near_copies import NearCopies, near_copies
+from orchestrator.skill_forms import skill_of, version_of
+from skills.base import Skill
 from skills.libraries.source import Refused, SkillSource
 from skills.progress import Progress, no_progress
 from storage.errors import InvalidInput, RecordNotFound
-from storage.skill_records import Finding, SkillState, SkillVersion
+from storage.skill_records import Finding, SkillVersion
 from storage.stores import SkillChange, SkillFilter, SkillStore
+
+if TYPE_CHECKING:
+    from skills.safety.impersonation import KnownNames
 
 PAGE = 500  # skills that are read, scanned or written at once
 OPERATOR = "local"  # who moves a skill by hand, until there are principals
 SCAN = "scan"
 SHOWN_RULES = 3  # in a reason
+FOREIGN = "Another library has a skill of this id; give it another one."
 
 T = TypeVar("T")
-Scan = Callable[[Skill], Sequence[Finding]]
+Scan = Callable[[Skill, "KnownNames"], Sequence[Finding]]
 
 
 class IndexKeeper(Protocol):
@@ -44,6 +52,7 @@ class CatalogChange:
     quarantined: tuple[str, ...] = ()  # of all that were read
     refused: tuple[Refused, ...] = ()
     copies: tuple[tuple[str, ...], ...] = ()  # ids with one and the same text
+    near: NearCopies = NearCopies()  # of what is new, among all that is there
     index: str = ""  # what became of it
 
 
@@ -59,8 +68,10 @@ class ScanChange:
 class SkillCatalog:
     """What operators do with skills. After each change the index follows; a problem there undoes nothing."""
 
-    def __init__(self, store: SkillStore, *, scan: Scan, keeper: IndexKeeper) -> None:
+    def __init__(self, store: SkillStore, *, scan: Scan, keeper: IndexKeeper, index: SkillIndex) -> None:
+        """`index`: what is added is compared with what is found there."""
         self.store = store
+        self._index = index
         self._scan = scan
         self._keeper = keeper
 
@@ -69,17 +80,16 @@ class SkillCatalog:
 
         An id that belongs to another library is refused: nobody takes over a skill by giving his own its id.
         """
-        change = await self._read(source, on_progress)
-        return replace(change, index=await self.follow(on_progress=on_progress))
+        return await self._followed(await self._read(source, on_progress), on_progress)
 
     async def update(self, source: SkillSource, *, on_progress: Progress = no_progress) -> CatalogChange:
         """As `add`, and removes what the source holds no more."""
         change = await self._read(source, on_progress)
         kept = {*change.added, *change.updated, *change.restored, *change.unchanged}
         gone = [skill.skill_id async for skill in self._all(library=source.name) if _is_gone(skill, kept)]
-        for page in _batches(gone):
+        for page in batches(gone):
             await self.store.move(page, "removed", reason="The source holds it no more.", by=OPERATOR)
-        return replace(change, removed=tuple(gone), index=await self.follow(on_progress=on_progress))
+        return await self._followed(replace(change, removed=tuple(gone)), on_progress)
 
     async def remove(self, skill_id: str, *, reason: str, by: str = OPERATOR) -> SkillVersion:
         """Raises RecordNotFound."""
@@ -92,9 +102,7 @@ class SkillCatalog:
         ids = [skill.skill_id async for skill in self._all(library=library) if skill.state != "removed"]
         if not ids:
             raise RecordNotFound(f"No skills of a library {library!r}.", hint="antroute skills list shows all.")
-        moved = [
-            each for page in _batches(ids) for each in await self.store.move(page, "removed", reason=reason, by=by)
-        ]
+        moved = [each for page in batches(ids) for each in await self.store.move(page, "removed", reason=reason, by=by)]
         await self.follow()
         return moved
 
@@ -116,8 +124,11 @@ class SkillCatalog:
         findings: dict[str, tuple[Finding, ...]] = {}
         failed: list[str] = []
         scanned = 0
+        names = await self.store.names()
+        known = await self._known_names(list(names.values()))
         async for page in self._pages(library=library):
-            for version in await asyncio.to_thread(self._scanned, [skill_of(each) for each in page], page):
+            pairs = [(skill_of(each), each) for each in page]
+            for version in await asyncio.to_thread(self._scanned, pairs, known, {each.skill_id for each in page}):
                 if version.findings:
                     findings[version.skill_id] = version.findings
                 if version.state == "active" and _reasons(version) and not await self._is_allowed(version):
@@ -133,20 +144,23 @@ class SkillCatalog:
         """Brings the index up to date."""
         return await self._keeper.follow(self.store, on_progress=on_progress)
 
+    async def _followed(self, change: CatalogChange, on_progress: Progress) -> CatalogChange:
+        told = await self.follow(on_progress=on_progress)
+        near = await near_copies(self._index, self.store, [*change.added, *change.updated])
+        return replace(change, index=told, near=near)
+
     async def _read(self, source: SkillSource, on_progress: Progress) -> CatalogChange:
         reading = await source.read()
-        foreign = await self._foreign(source.name)
-        refused = [*reading.refused]
-        refused += [
-            Refused(where=skill.skill_id, reason="Another library has a skill of this id; give it another one.")
-            for skill in reading.skills
-            if skill.skill_id in foreign
-        ]
+        standing = await self._standing([skill.skill_id for skill in reading.skills])
+        foreign = {each.skill_id for each in standing.values() if each.library != source.name}
         own = [skill for skill in reading.skills if skill.skill_id not in foreign]
+        versions = [version_of(skill, library=source.name) for skill in own]
+        fresh = {each.skill_id for each in versions if _is_fresh(each, standing.get(each.skill_id))}
+        known = await self._known_names([skill.name for skill in own if skill.skill_id in fresh])
         changes: list[SkillChange] = []
-        for page in _batches(own):
-            versions = [version_of(skill, library=source.name) for skill in page]
-            changes += await self.store.put(await asyncio.to_thread(self._scanned, page, versions))
+        for page in batches(list(zip(own, versions, strict=True))):
+            scanned = await asyncio.to_thread(self._scanned, page, known, fresh)
+            changes += await self.store.put(scanned)
             on_progress(len(changes), len(own), "adding skills")
         return CatalogChange(
             library=source.name,
@@ -155,21 +169,34 @@ class SkillCatalog:
             restored=_ids(changes, "restored"),
             unchanged=_ids(changes, "unchanged"),
             quarantined=tuple(each.skill.skill_id for each in changes if each.skill.state == "quarantined"),
-            refused=tuple(refused),
+            refused=(*reading.refused, *(Refused(where=skill_id, reason=FOREIGN) for skill_id in sorted(foreign))),
             copies=_copies(change.skill for change in changes),
         )
 
-    def _scanned(self, skills: Sequence[Skill], versions: Sequence[SkillVersion]) -> Sequence[SkillVersion]:
-        pairs = zip(skills, versions, strict=True)
-        return [replace(version, findings=tuple(self._scan(skill))) for skill, version in pairs]
+    async def _standing(self, skill_ids: Sequence[str]) -> dict[str, SkillVersion]:
+        """What is catalogued of these, removed ones too; without the texts."""
+        found: dict[str, SkillVersion] = {}
+        for page in batches(skill_ids):
+            latest = await self.store.get_many(page)
+            found.update((skill_id, replace(version, body="")) for skill_id, version in latest.items())
+        return found
 
-    async def _foreign(self, library: str) -> set[str]:
-        """The ids of all other libraries, removed ones too: their history is theirs."""
-        states: tuple[SkillState, ...] = ("active", "quarantined", "removed")
-        known = {skill_id for state in states for skill_id in await self.store.digests(state=state)}
-        if not known:
-            return known
-        return known - {skill.skill_id async for skill in self._all(library=library)}
+    async def _known_names(self, newcomers: Sequence[str]) -> KnownNames:
+        names = await self.store.names() if newcomers else {}
+        return await asyncio.to_thread(known_names, names.values(), newcomers)
+
+    def _scanned(
+        self, page: Sequence[tuple[Skill, SkillVersion]], known: KnownNames, fresh: Collection[str]
+    ) -> Sequence[SkillVersion]:
+        """With findings, where the text is a new one. A name that is not quarantined is known from then on."""
+        scanned = []
+        for skill, version in page:
+            if skill.skill_id in fresh:
+                version = replace(version, findings=tuple(self._scan(skill, known)))
+                if not _reasons(version):
+                    known.add(skill.name)
+            scanned.append(version)
+        return scanned
 
     async def _is_allowed(self, version: SkillVersion) -> bool:
         """Whether an operator has allowed this very text before."""
@@ -193,44 +220,18 @@ async def pages_of(store: SkillStore, wanted: SkillFilter) -> AsyncIterator[list
         wanted = replace(wanted, after_id=page[-1].skill_id)
 
 
-def version_of(skill: Skill, *, library: str) -> SkillVersion:
-    """The skill as the catalogue keeps it."""
-    return SkillVersion(
-        skill_id=skill.skill_id,
-        name=skill.name,
-        description=skill.description,
-        sha256=content_sha256(skill),
-        source=skill.provenance.source,
-        library=library,
-        kind=skill.kind,
-        body=skill.body,
-        parameters=skill.parameters,
-        license=skill.provenance.license,
-        resources=skill.resources,
-    )
-
-
-def skill_of(version: SkillVersion) -> Skill:
-    """The catalogued text as an index and a scan read it."""
-    return Skill(
-        id=version.skill_id,
-        name=version.name,
-        description=version.description,
-        provenance=Provenance(source=version.source, sha256=version.sha256, license=version.license),
-        kind=version.kind,
-        body=version.body,
-        parameters=version.parameters,
-        resources=version.resources,
-    )
-
-
-def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), PAGE):
         yield items[start : start + PAGE]
 
 
 def _is_gone(skill: SkillVersion, kept: set[str]) -> bool:
     return skill.skill_id not in kept and skill.state != "removed"
+
+
+def _is_fresh(given: SkillVersion, standing: SkillVersion | None) -> bool:
+    """Whether the text is to be scanned: a new one, or one that comes back."""
+    return standing is None or standing.sha256 != given.sha256 or standing.state == "removed"
 
 
 def _ids(changes: Iterable[SkillChange], what: str) -> tuple[str, ...]:

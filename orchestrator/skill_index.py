@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,14 @@ class OpenedIndex(SkillSearcher, Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """An index that was opened, and what is missing from it, in words."""
+
+    index: OpenedIndex
+    notice: str = ""
+
+
 class ServedIndex:
     """Hands out the index of one folder. The old one answers until the newer one is open, or if that cannot be opened.
 
@@ -33,12 +42,12 @@ class ServedIndex:
     """
 
     def __init__(
-        self, folder: Path, open_index: Callable[[Path], OpenedIndex], *, look_seconds: float = LOOK_SECONDS
+        self, folder: Path, open_index: Callable[[Path], Opening], *, look_seconds: float = LOOK_SECONDS
     ) -> None:
         self.folder = folder
         self._open = open_index
         self._look_seconds = look_seconds
-        self._opened: OpenedIndex | None = None
+        self._opened: Opening | None = None
         self._looked_at = 0.0
         self._opening = asyncio.Lock()  # two queries at once must not open one index twice
         self._reload: asyncio.Task[None] | None = None
@@ -48,29 +57,30 @@ class ServedIndex:
         """Raises IndexRefused where there is none, and what `open_index` raises."""
         opened = self._opened
         if opened is None:
-            return await self._first()
+            return (await self._first()).index
         if self._reload is None and time.monotonic() - self._looked_at >= self._look_seconds:
             self._looked_at = time.monotonic()
-            if not await asyncio.to_thread(_is_current, opened) and self._reload is None:
+            if not await asyncio.to_thread(_is_current, opened.index) and self._reload is None:
                 self._reload = asyncio.create_task(self._exchange())
-        return opened
+        return opened.index
 
     async def exchanged(self) -> None:
         """Opens what the folder holds now, if it holds another index: for whoever has just built it."""
-        if self._opened is not None and not await asyncio.to_thread(_is_current, self._opened):
+        if self._opened is not None and not await asyncio.to_thread(_is_current, self._opened.index):
             self._reload = self._reload or asyncio.create_task(self._exchange())
         if self._reload is not None:
             await asyncio.wait([self._reload])
 
     def notices(self) -> tuple[str, ...]:
-        return (self._problem,) if self._problem else ()
+        notice = "" if self._opened is None else self._opened.notice
+        return tuple(each for each in (self._problem, notice) if each)
 
     async def close(self) -> None:
         """Waits for what is being opened."""
         if self._reload is not None:
             await asyncio.wait([self._reload])
 
-    async def _first(self) -> SkillSearcher:
+    async def _first(self) -> Opening:
         async with self._opening:
             if self._opened is None:
                 try:
@@ -91,7 +101,7 @@ class ServedIndex:
         finally:
             self._reload = None
 
-    def _opened_folder(self) -> OpenedIndex:
+    def _opened_folder(self) -> Opening:
         if not self.folder.is_dir():
             raise IndexRefused(
                 f"There is no index of skills in {str(self.folder)!r}.", hint="Build it: antroute skills add SOURCE"

@@ -11,7 +11,7 @@ import pytest
 from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from orchestrator.bootstrap import bootstrap
 from orchestrator.service import Service
-from orchestrator.skill_catalog import version_of
+from orchestrator.skill_forms import version_of
 from skills.base import Provenance, Skill, SkillHit, SkillSearch, SkillSearcher, content_sha256
 from skills.errors import SkillNotFound
 from storage.errors import ServiceError

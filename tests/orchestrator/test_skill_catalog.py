@@ -141,7 +141,9 @@ async def test_a_pool_file_goes_into_the_catalogue(service: Service, tmp_path: P
 
 
 async def test_rules_of_today_quarantine_what_was_added_before_them(service: Service) -> None:
-    lenient = SkillCatalog(service.stores.skills, scan=lambda skill: (), keeper=service.skills._keeper)
+    lenient = SkillCatalog(
+        service.stores.skills, scan=lambda skill, known: (), keeper=service.skills._keeper, index=service.skills._index
+    )
     await lenient.add(ListedSource("office", [CSV, BAD]))
     assert BAD.skill_id in await found(service)
     change = await service.skills.scan()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.skill_index import OpenedIndex, ServedIndex
+from orchestrator.skill_index import Opening, ServedIndex
 from skills.errors import IndexRefused
 from tests.orchestrator.skill_doubles import ListedSearcher, text_skill
 
@@ -19,17 +19,18 @@ class Opener:
     def __init__(self, *found: ListedSearcher | Exception) -> None:
         self.found = list(found)
         self.opened = 0
+        self.notice = ""
         self.gate = threading.Event()
         self.gate.set()
 
-    def __call__(self, folder: Path) -> OpenedIndex:
+    def __call__(self, folder: Path) -> Opening:
         if self.opened:
             assert self.gate.wait(10)
         self.opened += 1
         found = self.found.pop(0)
         if isinstance(found, Exception):
             raise found
-        return found
+        return Opening(index=found, notice=self.notice)
 
 
 def searcher(name: str) -> ListedSearcher:
@@ -84,6 +85,15 @@ async def test_without_a_folder_it_says_how_to_build_one_and_opens_it_once_it_is
     folder.mkdir()
     assert (await index.current()).sha256 == "a"
     assert index.notices() == ()
+
+
+async def test_what_is_missing_from_an_index_that_serves_is_told(tmp_path: Path) -> None:
+    opener = Opener(searcher("a"))
+    opener.notice = "the ranker of skills cannot be used"
+    index = ServedIndex(tmp_path, opener)
+    assert index.notices() == ()
+    await index.current()
+    assert index.notices() == ("the ranker of skills cannot be used",)
 
 
 async def test_an_index_that_cannot_say_whether_it_is_current_is_opened_anew(tmp_path: Path) -> None:
