@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import audit, data, doctor, evaluate, models, offline, routers, serve, traces, work
+from orchestrator.cli import audit, data, doctor, evaluate, models, offline, routers, serve, skills, traces, work
 from storage.errors import InvalidInput, ServiceError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(models.app, name="models")
 routers.app.command("adapt")(offline.adapt)
 app.add_typer(routers.app, name="routers")
 app.add_typer(data.app, name="data")
+app.add_typer(skills.app, name="skills")
 
 
 def main() -> None:
