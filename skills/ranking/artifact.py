@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from skills import bit_trees
 from skills.errors import RankerRefused
 from skills.ranking import fit, learned_words, past_queries, skill_head
-from skills.ranking.features import FEATURES
+from skills.ranking.base import Floats
+from skills.ranking.features import FEATURES, FEATURES_VERSION
 from skills.ranking.fit import Fit
 from skills.ranking.learned_words import LearnedWords
 from skills.ranking.past_queries import PastQueries
@@ -23,6 +24,7 @@ from skills.ranking.query_memory import FEATURES as MEMORY_FEATURES
 from skills.ranking.query_memory import QueryMemory, SkillKey
 from skills.ranking.skill_head import SkillHead
 from skills.ranking.trees import Trees
+from skills.tuned_layers import TunedLayers
 from storage.artifact_files import ArtifactKind, Body, read_files, write_files
 from storage.errors import ArtifactRefused
 
@@ -36,6 +38,7 @@ class Memory:
 
     queries: QueryMemory
     trees: Trees
+    fit: Fit | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,7 @@ class RankerParts:
     """What a ranker computes with."""
 
     words: LearnedWords
+    query_mean: Floats  # (dimension,): what queries' vectors have in common
     trees: Trees  # over the features of texts
     fit: Fit | None = None
     memory: Memory | None = None
@@ -50,15 +54,20 @@ class RankerParts:
 
 def features_digest() -> str:
     """Another one: the numbers that a ranker was trained on are no longer those that it would be given."""
-    named = [list(FEATURES), list(MEMORY_FEATURES), list(fit.SIGNALS)]
+    named: list[object] = [FEATURES_VERSION, list(FEATURES), list(MEMORY_FEATURES), list(fit.SIGNALS)]
     return sha256(json.dumps(named).encode()).hexdigest()
 
 
 def written(
-    parts: RankerParts, trees: Arrays, memory_trees: Arrays | None, said: Mapping[str, Any]
+    parts: RankerParts,
+    trees: Arrays,
+    memory_trees: Arrays | None,
+    said: Mapping[str, Any],
+    *,
+    layers: TunedLayers | None = None,
 ) -> dict[str, bytes]:
     """Both files. `said`: what the manifest says beside what the parts do. Raises ArtifactRefused."""
-    arrays = {**_prefixed("words", parts.words.arrays), **_prefixed("trees", trees)}
+    arrays = {**_prefixed("words", parts.words.arrays), **_prefixed("trees", trees), "query_mean": parts.query_mean}
     keys: list[dict[str, Any]] | None = None
     if parts.fit is not None:
         arrays |= _prefixed("fit", parts.fit.arrays)
@@ -66,9 +75,12 @@ def written(
         queries = parts.memory.queries
         arrays |= _prefixed("past", queries.past.arrays) | _prefixed("head", queries.head.arrays)
         arrays |= _prefixed("memory_trees", memory_trees)
+        if parts.memory.fit is not None:
+            arrays |= _prefixed("memory_fit", parts.memory.fit.arrays)
         keys = [asdict(key) for key in queries.skills]
-    body = {**said, "features_sha256": features_digest(), "has_fit": parts.fit is not None, "memory_skills": keys}
-    return KIND.written(arrays, body)
+    tuned, entry = ({}, {}) if layers is None else layers.inlaid()
+    body = {**said, **entry, "features_sha256": features_digest(), "memory_skills": keys}
+    return KIND.written({**arrays, **tuned}, body)
 
 
 def save(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -102,12 +114,15 @@ def read_parts(folder: Path) -> tuple[RankerParts, Body]:
 
 
 def _parts(arrays: Arrays, body: Body) -> RankerParts:
-    keys = body["memory_skills"]
+    keys, dimension = body["memory_skills"], int(body["dimension"])
+    if arrays["query_mean"].shape != (dimension,):
+        raise ValueError(f"'query_mean' has the shape {arrays['query_mean'].shape}; {(dimension,)} would be right.")
     return RankerParts(
+        query_mean=arrays["query_mean"].astype(np.float32),
         words=LearnedWords(_own(arrays, "words", learned_words.SHAPES)),
         trees=Trees(_own(arrays, "trees", bit_trees.SHAPES), features=len(FEATURES)),
-        fit=Fit(_own(arrays, "fit", fit.SHAPES)) if body["has_fit"] else None,
-        memory=None if keys is None else _memory(arrays, [SkillKey(**key) for key in keys], int(body["dimension"])),
+        fit=Fit(_own(arrays, "fit", fit.SHAPES)) if "fit.bias" in arrays else None,
+        memory=None if keys is None else _memory(arrays, [SkillKey(**key) for key in keys], dimension),
     )
 
 
@@ -118,7 +133,8 @@ def _memory(arrays: Arrays, keys: list[SkillKey], dimension: int) -> Memory:
     words = len(past.arrays["word_digests"])
     head = SkillHead(_own(arrays, "head", skill_head.SHAPES), dimension=dimension, words=words, skills=len(keys))
     trees = Trees(_own(arrays, "memory_trees", bit_trees.SHAPES), features=len(FEATURES) + len(MEMORY_FEATURES))
-    return Memory(queries=QueryMemory(keys, past, head), trees=trees)
+    own_fit = Fit(_own(arrays, "memory_fit", fit.SHAPES)) if "memory_fit.bias" in arrays else None
+    return Memory(queries=QueryMemory(keys, past, head), trees=trees, fit=own_fit)
 
 
 def _prefixed(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:

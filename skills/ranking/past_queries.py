@@ -111,13 +111,12 @@ class PastQueries:
 
     def _word_similarity(self, words: Words) -> Floats:
         """(queries,): cosine of the words."""
-        total = np.zeros(len(self), dtype=np.float64)
         slices = [slice(*self._posting_offsets[place : place + 2].tolist()) for place in words.places.tolist()]
-        if slices:
-            queries = np.concatenate([self._posting_queries[one] for one in slices])
-            weights = [self._posting_weights[one] * own for one, own in zip(slices, words.weights, strict=True)]
-            total = np.bincount(queries, np.concatenate(weights), minlength=len(self))
-        return total.astype(np.float32)
+        if not slices:
+            return np.zeros(len(self), dtype=np.float32)
+        queries = np.concatenate([self._posting_queries[one] for one in slices])
+        weights = [self._posting_weights[one] * own for one, own in zip(slices, words.weights, strict=True)]
+        return np.bincount(queries, np.concatenate(weights), minlength=len(self)).astype(np.float32)
 
     def _golds_of(self, queries: Numbers) -> tuple[Numbers, Numbers]:
         """Skills that the queries were answered by, and the place of the query each belongs to."""

@@ -110,7 +110,7 @@ class QueryMemory:
             ones * np.float32(votes.similarity),
             ones * np.float32(votes.entropy),
             of(np.log1p(self.past.asked).astype(np.float32)),
-            of(1 / (RANK_OFFSET + ranks), 1 / (RANK_OFFSET + len(ranks))),
+            of(np.float32(1) / (RANK_OFFSET + ranks), 1 / (RANK_OFFSET + len(ranks))),
         ]
         return np.stack(columns, axis=1).astype(np.float32)
 

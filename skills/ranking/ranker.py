@@ -11,7 +11,7 @@ from skills.errors import RankerRefused
 from skills.ranking.artifact import Memory, RankerParts, read_parts
 from skills.ranking.base import Floats, QueryTerms, Reranked, Retrieved, Rows, SkillArrays
 from skills.ranking.features import FEATURES, text_features
-from skills.ranking.fit import SIGNALS, signals
+from skills.ranking.fit import SIGNALS, Fit, signals
 from skills.ranking.learned_words import LearnedWords
 from skills.ranking.query_memory import FEATURES as MEMORY_FEATURES
 
@@ -30,6 +30,11 @@ class LearnedRanker:
         """For the first stage too."""
         return self.parts.words
 
+    @property
+    def query_mean(self) -> Floats:
+        """For the first stage too: (dimension,)."""
+        return self.parts.query_mean
+
     def propose(self, queries: Sequence[QueryTerms], vectors: Floats, index: SkillArrays) -> list[Rows]:
         """See `Proposer`."""
         memory = self._active(index)
@@ -43,7 +48,8 @@ class LearnedRanker:
         asked = [one for one in found if len(one.rows)]
         memory = self._active(asked[0].index) if asked else None
         scores = iter(self._by_text(asked) if memory is None else self._by_memory(asked, memory))
-        return [self._reranked(one, next(scores)) if len(one.rows) else _NOTHING for one in found]
+        fit = self.parts.fit if memory is None else memory.fit
+        return [_reranked(one, next(scores), fit) if len(one.rows) else _NOTHING for one in found]
 
     def _active(self, index: SkillArrays) -> Memory | None:
         memory = self.parts.memory
@@ -61,12 +67,12 @@ class LearnedRanker:
             for one, own in zip(found, said, strict=True)
         ]
 
-    def _reranked(self, found: Retrieved, scores: Floats) -> Reranked:
-        fit = self.parts.fit
-        return Reranked(scores=scores, fit_probability=None if fit is None else fit.probability(signals(found, scores)))
-
 
 _NOTHING = Reranked(scores=np.zeros(0, dtype=np.float32))
+
+
+def _reranked(found: Retrieved, scores: Floats, fit: Fit | None) -> Reranked:
+    return Reranked(scores=scores, fit_probability=None if fit is None else fit.probability(signals(found, scores)))
 
 
 def load_ranker(folder: Path, *, encoder: str | None = None) -> LearnedRanker:
@@ -96,8 +102,9 @@ def read_learned_words(folder: Path) -> LearnedWords:
 def _ask(parts: RankerParts) -> None:
     """Ill-fitting arrays break here, not under a query."""
     answers = [parts.trees.sums(np.zeros((1, len(FEATURES)), dtype=np.float32))]
-    if parts.fit is not None:
-        answers.append(np.array([parts.fit.probability(np.zeros(len(SIGNALS), dtype=np.float32))], dtype=np.float32))
+    fits = [parts.fit, None if parts.memory is None else parts.memory.fit]
+    for fit in (one for one in fits if one is not None):
+        answers.append(np.array([fit.probability(np.zeros(len(SIGNALS), dtype=np.float32))], dtype=np.float32))
     if parts.memory is not None:
         queries = parts.memory.queries
         vector = np.zeros((1, queries.past.arrays["vectors"].shape[1]), dtype=np.float32)

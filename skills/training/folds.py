@@ -29,11 +29,11 @@ def copy_groups(skills: Sequence[Skill], *, on_progress: Progress = no_progress)
         first, second = sorted((root(left), root(right)))
         parent[second] = first
 
-    for says in (lambda skill: skill.name.casefold(), lambda skill: skill.description.strip()[:SAME_WORDS].casefold()):
-        seen: dict[str, int] = {}
-        for place, skill in enumerate(skills):
-            if said := says(skill):
-                join(seen.setdefault(said, place), place)
+    seen: dict[tuple[str, str], int] = {}
+    for place, skill in enumerate(skills):
+        for what, said in (("name", skill.name), ("description", skill.description.strip()[:SAME_WORDS])):
+            if said:
+                join(seen.setdefault((what, said.casefold()), place), place)
     place_of = {skill.skill_id: place for place, skill in enumerate(skills)}
     for group in near_duplicates(skills, on_progress=on_progress):
         for copy in group.copies:

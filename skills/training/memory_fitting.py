@@ -67,7 +67,7 @@ def past_queries(answered: Answered) -> PastQueries:
     lengths = np.sqrt(np.bincount(query, idf[word] ** 2, minlength=count))
     by_word = np.lexsort((query, word))
     sizes = np.array([len(gold) for gold in answered.golds], dtype=np.int64)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "vectors": answered.vectors.astype(np.float16),
         "word_digests": every[order],
         "word_idf": idf,
@@ -108,7 +108,7 @@ def fit_head(
         on_progress(epoch + 1, epochs, "learning which skill is asked for")
     of_vectors, of_words, bias = learner.values
     asked = np.asarray(targets.sum(axis=0)).ravel() > 0
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "vector_weights": of_vectors.astype(np.float16),
         "word_weights": of_words.astype(np.float16),
         "head_words": kept,

@@ -68,10 +68,10 @@ def pool_words(opened: Opened, skills: Sequence[Skill], queries: Sequence[QueryW
     asked = [numbered(dict(zip(words.stems, words.counts.tolist(), strict=True))) for words in queries]
     rows = np.arange(len(skills))
     fields = {name: opened.terms.field(name).of(rows) for name in FIELDS}
-    tables = [table_of(fields[name], len(known)) for name in FIELDS]
+    tables = {name: table_of(fields[name], len(known)) for name in FIELDS}
     return PoolWords(
         digests=np.array(list(known), dtype=np.uint64),
-        bags=Bags(*tables, headings=counted(headings, len(known))),
+        bags=Bags(**tables, headings=counted(headings, len(known))),
         queries=counted(asked, len(known)),
         fields=fields,
     )

@@ -94,7 +94,7 @@ class WordsFitting:
         of_queries, of_skills = (
             torch.nn.EmbeddingBag.from_pretrained(start.clone(), freeze=False, mode="sum", sparse=True) for _ in "qs"
         )
-        optimizer = torch.optim.SparseAdam([*of_queries.parameters(), *of_skills.parameters()], lr=LEARNING_RATE)
+        optimizer: torch.optim.Optimizer = torch.optim.SparseAdam([*of_queries.parameters(), *of_skills.parameters()], lr=LEARNING_RATE)
         for epoch in range(self._settings.epochs):
             batches = self._batches(pairs, rng)
             for done, (left, right, rows, skills) in enumerate(batches):
@@ -104,7 +104,7 @@ class WordsFitting:
                 same.fill_diagonal_(False)
                 loss = torch.nn.functional.cross_entropy(scores.masked_fill(same, -1e4), torch.arange(len(skills)))
                 optimizer.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimizer.step()
                 on_progress(epoch * len(batches) + done + 1, self._settings.epochs * len(batches), "learning words")
             for group in optimizer.param_groups:

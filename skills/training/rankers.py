@@ -1,0 +1,170 @@
+"""Learns the order of candidates, by their texts and by what past queries say, and judges what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skills.progress import Progress, no_progress
+from skills.ranking.base import Floats, Rows
+from skills.ranking.features import FEATURES
+from skills.ranking.fit import Fit
+from skills.ranking.query_memory import FEATURES as MEMORY_FEATURES
+from skills.ranking.trees import Trees
+from skills.training.abstention import Cases, cases_of, error_rates, fit_fit, joined_cases
+from skills.training.boosting import BoostingSettings, fit_trees
+from skills.training.folds import Numbers
+from skills.training.lists import Lists, MemoryView, Miner, Pool, Stage, beside, learned_part, lists_of, orders_of
+from skills.training.measures import measures_by_kind
+from skills.training.memory_views import MemoryTraining
+
+MOST_CASES = 1_500  # queries that the fit is learned from
+QUERY_PARTS = 10  # of the memory's queries one part is held out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Trees learned from all, and what trees of the same making gave for what they had not seen."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    trees: Trees
+    fit: Fit | None
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Queries that are asked with one sight of the words and of the memory."""
+
+    miner: Miner
+    places: Numbers
+
+
+class RankerTraining:
+    """One pool, with words for each fold of its queries that were not learned from them."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        stages: Sequence[Stage],
+        fold_of: Numbers,
+        settings: BoostingSettings,
+        *,
+        seed: int,
+        unseen: Numbers,
+        on_progress: Progress = no_progress,
+    ) -> None:
+        """`unseen`: columns of features that no tree is to look at."""
+        self._pool = pool
+        self._unseen = unseen
+        self._stages = stages
+        self._fold_of = fold_of
+        self._settings = settings
+        self._seed = seed
+        self._on_progress = on_progress
+
+    def by_text(self, places: Numbers, is_held_out: NDArray[np.bool_]) -> Judged:
+        """`is_held_out`: of each query of the pool, whether its skills are."""
+        held_out = is_held_out[places]
+        learned = self._lists(self._parts(places[~held_out]), "finding candidates")
+        judged = self._lists(self._parts(places[held_out]), "finding candidates of held-out skills", whole=True)
+        before = Trees(self._trees(learned, "1 of 2"), features=len(FEATURES))
+        cases = self._cases(self._parts(places[held_out]), before.sums)
+        metrics = {
+            "held_out": "skills",
+            "ranker": self._measured(judged, places[held_out], before.sums(judged.features)),
+            "first_stage": self._measured(judged, places[held_out], None),
+            "fit": error_rates(cases),
+            "lists": len(learned.sizes) + len(judged.sizes),
+        }
+        arrays = self._trees(beside([learned, judged]), "2 of 2")
+        return Judged(arrays=arrays, trees=Trees(arrays, features=len(FEATURES)), fit=fit_fit(cases), metrics=metrics)
+
+    def by_memory(self, memory: MemoryTraining, places: Numbers) -> Judged:
+        """Held out are queries; those that need none but skills without past queries are judged apart."""
+        held_out = np.random.default_rng(self._seed + 2).permutation(len(places)) % QUERY_PARTS == 0
+        is_held_out = np.zeros(len(self._pool.queries), dtype=bool)
+        is_held_out[places[held_out]] = True
+        learned, warm, cold = [], [], []
+        cases: list[tuple[_Part, ...]] = []
+        for seen in (*memory.warm_views(places), *memory.mixed_views(places[::2])):
+            what = f"finding candidates with {seen.sort} memory"
+            apart = is_held_out[seen.places]
+            learned.append(self._lists(self._parts(seen.places[~apart], seen.view), what))
+            if seen.sort == "warm":
+                parts = tuple(self._parts(seen.places[apart], seen.view))
+                cases.append(parts)
+                warm.append(self._lists(parts, what, whole=True))
+            else:
+                chosen = apart & (seen.is_cold > 0)
+                cold.append(self._lists(self._parts(seen.places[chosen], seen.view), what, whole=True))
+        width = len(FEATURES) + len(MEMORY_FEATURES)
+        every = beside(learned)
+        before = Trees(self._trees(every, "memory, 1 of 2"), features=width)
+        found = joined_cases([self._cases(parts, before.sums) for parts in cases])
+        metrics = {
+            "held_out": "queries",
+            "ranker": self._measured_views(warm, before),
+            "ranker_without_past_queries": self._measured_views(cold, before),
+            "first_stage": self._measured_views(warm, None),
+            "fit": error_rates(found),
+            "lists": len(every.sizes) + sum(len(one.sizes) for one in (*warm, *cold)),
+        }
+        arrays = self._trees(beside([every, *warm, *cold]), "memory, 2 of 2")
+        return Judged(arrays=arrays, trees=Trees(arrays, features=width), fit=fit_fit(found), metrics=metrics)
+
+    def _parts(self, places: Numbers, view: MemoryView | None = None) -> list[_Part]:
+        return [
+            _Part(miner=Miner(self._pool, stage, view), places=places[self._fold_of[places] == fold])
+            for fold, stage in enumerate(self._stages)
+        ]
+
+    def _lists(self, parts: Iterable[_Part], what: str, *, whole: bool = False) -> Lists:
+        found = [
+            lists_of(
+                self._pool,
+                part.miner,
+                part.places,
+                whole=whole,
+                on_progress=self._on_progress,
+                what=f"{what} ({number})",
+            )
+            for number, part in enumerate(parts, start=1)
+        ]
+        return beside(found)
+
+    def _trees(self, lists: Lists, what: str) -> dict[str, NDArray[Any]]:
+        own = learned_part(lists)
+        own.features[:, self._unseen[self._unseen < own.features.shape[1]]] = 0  # a tree never splits on a constant
+
+        def told(done: int, of: int, doing: str) -> None:
+            self._on_progress(done, of, f"{doing} ({what})")
+
+        return fit_trees(own.features, own.labels, own.sizes, self._settings, seed=self._seed, on_progress=told)
+
+    def _cases(self, parts: Sequence[_Part], scores: Callable[[Floats], Floats]) -> Cases:
+        most = MOST_CASES // len(parts)
+        return joined_cases(
+            [
+                cases_of(self._pool, part.miner, part.places[:most], scores, on_progress=self._on_progress)
+                for part in parts
+            ]
+        )
+
+    def _measured(self, lists: Lists, places: Numbers, scores: Floats | None) -> Mapping[str, Mapping[str, float]]:
+        """By kind; a query that nothing was found for counts too."""
+        orders = orders_of(lists, scores)
+        nothing: Rows = np.zeros(0, dtype=np.int64)
+        return measures_by_kind(
+            [orders.get(place, nothing) for place in places.tolist()],
+            [self._pool.needed[place] for place in places.tolist()],
+            [self._pool.queries[place].kind for place in places.tolist()],
+        )
+
+    def _measured_views(self, views: Sequence[Lists], trees: Trees | None) -> Mapping[str, Mapping[str, float]]:
+        lists = beside(views)
+        return self._measured(lists, lists.places, None if trees is None else trees.sums(lists.features))
