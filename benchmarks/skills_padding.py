@@ -55,7 +55,7 @@ def padded(pool: Sequence[Skill], sought: Collection[str], filling: Padding, siz
 
 def _resembling(pool: Sequence[Skill], sought: set[str], on_progress: Progress) -> set[str]:
     """Ids of skills, not themselves sought, that are near-duplicates of a sought one."""
-    groups = near_duplicates(pool, on_progress=on_progress)
+    groups = near_duplicates(pool, on_progress=on_progress) if sought else ()
     found = {skill_id for group in groups if not sought.isdisjoint(group.skill_ids) for skill_id in group.skill_ids}
     return found - sought
 
