@@ -11,7 +11,7 @@ from skills.ranking import dense_features, lexical_features, list_features, prox
 from skills.ranking.base import Floats, Retrieved
 from skills.ranking.feature_matches import matches
 
-FEATURES_VERSION = 3  # another one: the same names no longer mean the same numbers
+FEATURES_VERSION = 4  # another one: the same names no longer mean the same numbers
 # Name to group, in the order of the columns: what is left out together when a ranker is taken apart.
 FEATURES: Mapping[str, str] = MappingProxyType(
     {

@@ -78,8 +78,9 @@ def _by_place(found: Retrieved, matches: Matches, counts: Floats) -> Mapping[str
         )
         name = place.name.lower().replace("_", " ")
         columns[f"coverage of {name}"] = (own > 0) @ matches.weight / matches.total
-        columns[f"frequency in {name}"] = (own * (K1 + 1) / (own + K1 * discount)) @ matches.weight
-        together += PLACE_WEIGHTS[place] * own / discount
+        saturated = np.asarray(own * (K1 + 1) / (own + K1 * discount), dtype=np.float32)
+        columns[f"frequency in {name}"] = saturated @ matches.weight
+        together += np.float32(PLACE_WEIGHTS[place]) * own / discount
     weighted = together * (K1_OF_FIELDS + 1) / (together + K1_OF_FIELDS)
     return {**columns, "lexical by fields": weighted @ matches.weight}
 

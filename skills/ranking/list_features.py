@@ -16,6 +16,13 @@ STANDARDISED: Mapping[str, tuple[str, ...]] = {
     "lexical": ALL,
     "lexical by fields": (LEAD, STANDARD),
     "best window": ALL,
+    "best narrow window": (LEAD, STANDARD),
+    "best wide window": (LEAD, STANDARD),
+    "pairs side by side": (LEAD, STANDARD),
+    "pairs counted": (STANDARD,),
+    "near pairs": (LEAD, STANDARD),
+    "near pairs by distance": (LEAD, STANDARD),
+    "longest run": (LEAD, STANDARD),
     "best line's cosine": ALL,
     "coverage": ALL,
     "coverage of name and description": (LEAD, STANDARD),
@@ -37,8 +44,9 @@ SHARPNESS = 3  # power of a similarity: only near neighbours support
 
 
 def best_first(found: Retrieved) -> NDArray[np.int64]:
-    """Places of the candidates by the first stage's score; equal ones by what their words alone score."""
-    return np.lexsort((found.rows, -found.lexical, -found.fused))
+    """Places of the candidates by the first stage's score; equal ones by their content."""
+    contents = [found.index.cards[row].sha256 for row in found.rows.tolist()]
+    return np.array(sorted(range(len(contents)), key=lambda place: (-found.fused[place], contents[place])))
 
 
 def standardised(name: str, values: Floats) -> dict[str, Floats]:
@@ -56,14 +64,12 @@ def neighbour_features(found: Retrieved, order: NDArray[np.int64]) -> Mapping[st
     heads = found.index.vectors.of(found.rows)[:, 0]
     near = heads @ heads.T
     np.fill_diagonal(near, -1)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
     weight = np.exp(found.fused - found.fused.max())
     others = np.maximum(near, 0) ** SHARPNESS
     return {
         "near the best three": heads @ heads[order[:3]].mean(axis=0),
         "near the best ten": heads @ heads[order[:10]].mean(axis=0),
         "nearest neighbour": near.max(axis=1),
-        "nearest that stands before": np.where(place[None, :] < place[:, None], near, -1).max(axis=1),
+        "nearest that stands before": np.where(found.fused[None, :] > found.fused[:, None], near, -1).max(axis=1),
         "support of the list": others @ weight / weight.sum(),
     }

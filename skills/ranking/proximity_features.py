@@ -12,6 +12,11 @@ from skills.ranking.feature_matches import TINY, Matches
 
 NAMES = {
     "best window": "proximity",
+    "best narrow window": "proximity 2",
+    "best wide window": "proximity 2",
+    "near pairs": "pairs 2",
+    "near pairs by distance": "pairs 2",
+    "longest run": "pairs 2",
     "best line": "proximity",
     "best line's cosine": "proximity",
     "best sentence's cosine": "proximity",
@@ -25,28 +30,37 @@ NAMES = {
     "best pair": "pairs",
     "pairs counted": "pairs",
 }
-WINDOW = 32  # terms
+WINDOWS = {"best window": 32, "best narrow window": 16, "best wide window": 64}  # terms
+NEAR_IN_QUERY = 3  # terms from one of a pair to the other
+NEAR_IN_TEXT = 6
 MUCH = 0.34  # of the query's weight, in one line
 FAR = 5_000  # terms from the beginning
 Bools = NDArray[np.bool_]
 
 
 def proximity_features(matches: Matches) -> Mapping[str, Floats]:
-    return {**_windows(matches), **_lines(matches), **_pairs(matches)}
+    windows = {name: _best_window(matches, width) for name, width in WINDOWS.items()}
+    return {
+        **windows,
+        **_lines(matches),
+        **_pairs(matches),
+        **_near_pairs(matches),
+        "longest run": _longest_run(matches),
+    }
 
 
-def _windows(matches: Matches) -> Mapping[str, Floats]:
+def _best_window(matches: Matches, width: int) -> Floats:
     """The most of the query's weight that one window of terms holds; windows overlap by half."""
     best = np.zeros(matches.candidates, dtype=np.float32)
     place, terms = matches.token_place[matches.found], max(len(matches.weight), 1)
-    for shift in (0, WINDOW // 2):
-        window = (place + shift) // WINDOW
+    for shift in (0, width // 2):
+        window = (place + shift) // width
         most = int(window.max(initial=0)) + 1
         used, key = np.unique(matches.candidate * most + window, return_inverse=True)
         held = np.zeros((len(used), terms), dtype=np.float32)
         held[key, matches.term] = matches.weight[matches.term]
         best = np.maximum(best, matches.best(held.sum(axis=1), used // most))
-    return {"best window": best / matches.total}
+    return best / np.float32(matches.total)
 
 
 def _lines(matches: Matches) -> Mapping[str, Floats]:
@@ -114,3 +128,46 @@ def _pairs(matches: Matches) -> Mapping[str, Floats]:
         "best pair": matches.best(value(once), owner),
         "pairs counted": np.log1p(matches.summed(value(key), matches.candidate[at])),
     }
+
+
+def _near_pairs(matches: Matches) -> Mapping[str, Floats]:
+    """Pairs near in the query and near in the candidate, in either order; the farther apart, the less they count."""
+    terms = max(len(matches.idf), 1)
+    worth = np.zeros((terms, terms), dtype=np.float32)
+    for gap in range(1, NEAR_IN_QUERY + 1):
+        one, other = matches.order[:-gap], matches.order[gap:]
+        value = np.sqrt(matches.idf[one] * matches.idf[other]) / gap * (one != other)
+        np.maximum.at(worth, (np.minimum(one, other), np.maximum(one, other)), value)
+    total = worth.sum() + TINY
+    keys, distances = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for step in range(1, NEAR_IN_QUERY + 1):
+        distance = matches.found[step:] - matches.found[:-step]
+        one, other = matches.term[:-step], matches.term[step:]
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        beside = (distance <= NEAR_IN_TEXT) & (matches.candidate[step:] == matches.candidate[:-step])
+        at = np.flatnonzero(beside & (worth[low, high] > 0))
+        keys.append((matches.candidate[at] * terms + low[at]) * terms + high[at])
+        distances.append(distance[at])
+    key, distance = np.concatenate(keys), np.concatenate(distances)
+    order = np.lexsort((distance, key))
+    once, first = np.unique(key[order], return_index=True)
+    nearest = distance[order][first]
+    value, owner = worth.ravel()[once % (terms * terms)], once // (terms * terms)
+    return {
+        "near pairs": matches.summed(value, owner) / total,
+        "near pairs by distance": matches.summed(value / np.sqrt(nearest), owner) / total,
+    }
+
+
+def _longest_run(matches: Matches) -> Floats:
+    """Weight of the longest run of terms that follow each other in the query and in the candidate alike."""
+    terms = max(len(matches.idf), 1)
+    follows = np.zeros((terms, terms), dtype=bool)
+    follows[matches.order[:-1], matches.order[1:]] = True
+    goes_on = np.zeros(len(matches.found), dtype=bool)
+    goes_on[1:] = (np.diff(matches.found) == 1) & (np.diff(matches.candidate) == 0)
+    goes_on[1:] &= follows[matches.term[:-1], matches.term[1:]]
+    run = np.cumsum(~goes_on) - 1
+    starts = np.flatnonzero(~goes_on)
+    held = np.bincount(run, matches.idf[matches.term], minlength=len(starts)).astype(np.float32)
+    return matches.best(held, matches.candidate[starts]) / np.float32(matches.total)
