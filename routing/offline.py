@@ -130,7 +130,7 @@ def route_file(
     """
     counts: dict[str, int] = {}
     total, done = _line_count(source), 0
-    with _whole(target) as out:
+    with written_whole(target) as out:
         lines = read_queries(source)
         while batch := list(islice(lines, BATCH)):
             for routed in router.route(batch, first=done):
@@ -209,7 +209,7 @@ def _line_count(path: Path) -> int:
 
 
 @contextmanager
-def _whole(target: Path) -> Iterator[TextIO]:
+def written_whole(target: Path) -> Iterator[TextIO]:
     """A file that takes its name when all went well. Raises InvalidInput where it cannot be written."""
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from orchestrator.cli import skill_catalog, skill_health, skill_labels
+from orchestrator.cli import skill_catalog, skill_health, skill_labels, skill_ranking
 
 app = typer.Typer(help="Skills: add, look at, judge, group, learn to find.", no_args_is_help=True)
 app.command("add")(skill_catalog.add)
@@ -18,3 +18,6 @@ app.command("copies")(skill_health.copies)
 app.command("groups")(skill_health.groups)
 app.command("doctor")(skill_health.doctor)
 app.command("labels")(skill_labels.labels)
+app.command("train")(skill_ranking.train)
+app.command("index")(skill_ranking.index)
+app.command("search")(skill_ranking.search)

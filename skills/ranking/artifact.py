@@ -25,10 +25,10 @@ from skills.ranking.query_memory import QueryMemory, SkillKey
 from skills.ranking.skill_head import SkillHead
 from skills.ranking.trees import Trees
 from skills.tuned_layers import TunedLayers
-from storage.artifact_files import ArtifactKind, Body, read_files, write_files
+from storage.artifact_files import ArtifactKind, Body, read_files
 from storage.errors import ArtifactRefused
 
-KIND = ArtifactKind(noun="ranker", formats={"format": 1, "kind": "skill ranker"})
+KIND = ArtifactKind(noun="ranker", formats={"skill_ranker_format": 1})
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -81,11 +81,6 @@ def written(
     tuned, entry = ({}, {}) if layers is None else layers.inlaid()
     body = {**said, **entry, "features_sha256": features_digest(), "memory_skills": keys}
     return KIND.written({**arrays, **tuned}, body)
-
-
-def save(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Raises InvalidInput where the folder cannot be written or holds something else."""
-    write_files(folder, files)
 
 
 def read_manifest(folder: Path) -> Body:

@@ -61,7 +61,7 @@ class TuningSettings:
     warm_up: float = 0.1  # share of the steps until the rate is full; then it falls to a tenth
     weight_decay: float = 0.01
     temperature: float = 0.05
-    blend: float = 0.7  # 0: the old weights, 1: the new ones
+    blend: float = 1.0  # 0: the old weights, 1: the new ones; below 1 where other wording suffers
     seconds: float | None = None  # of wall-clock time for the steps; the rate falls with it, too
     seed: int = 0
     is_bfloat16: bool | None = None  # None: where the processor is fast with it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ from skills.index.building import build_index
 from skills.index.index import LONGEST_EXCERPT
 from skills.index.opened import Opened, open_current
 from skills.progress import Progress, no_progress
-from skills.ranking.artifact import Memory, RankerParts, save, written
+from skills.ranking.artifact import Memory, RankerParts, written
 from skills.ranking.features import FEATURES
 from skills.ranking.query_memory import FEATURES as MEMORY_FEATURES
 from skills.ranking.query_memory import LEAST_WARM
@@ -33,6 +34,7 @@ from skills.training.queries import LabelledQuery, QueryFile, kinds_of
 from skills.training.rankers import Judged, RankerTraining
 from skills.training.words_fitting import WordsFitting, WordsSettings
 from skills.tuned_layers import TunedLayers
+from storage.artifact_files import MANIFEST_FILE, write_files
 from storage.errors import InvalidInput
 
 LEAST_QUERIES = 50
@@ -54,6 +56,11 @@ class TrainingSettings:
     words: WordsSettings = field(default_factory=WordsSettings)
     trees: BoostingSettings = field(default_factory=BoostingSettings)
 
+    @classmethod
+    def seeded(cls, seed: int) -> TrainingSettings:
+        """The usual ones; everything that is drawn is drawn with this seed."""
+        return cls(seed=seed, words=WordsSettings(seed=seed))
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedRanker:
@@ -62,9 +69,10 @@ class TrainedRanker:
     files: Mapping[str, bytes]
     report: Mapping[str, Any]  # what the manifest says, but for the memory's skills
 
-    def save(self, folder: Path) -> None:
-        """Raises InvalidInput where the folder cannot be written or holds something else."""
-        save(folder, self.files)
+    def save(self, folder: Path) -> str:
+        """The ranker's SHA-256. Raises InvalidInput where the folder cannot be written or holds something else."""
+        write_files(folder, self.files)
+        return str(json.loads(self.files[MANIFEST_FILE])["sha256"])
 
 
 def train(

@@ -94,7 +94,7 @@ class WordsFitting:
         of_queries, of_skills = (
             torch.nn.EmbeddingBag.from_pretrained(start.clone(), freeze=False, mode="sum", sparse=True) for _ in "qs"
         )
-        optimizer: torch.optim.Optimizer = torch.optim.SparseAdam([*of_queries.parameters(), *of_skills.parameters()], lr=LEARNING_RATE)
+        optimizer = torch.optim.SparseAdam([*of_queries.parameters(), *of_skills.parameters()], lr=LEARNING_RATE)
         for epoch in range(self._settings.epochs):
             batches = self._batches(pairs, rng)
             for done, (left, right, rows, skills) in enumerate(batches):
@@ -103,9 +103,7 @@ class WordsFitting:
                 same = torch.from_numpy(skills[:, None] == skills[None, :])
                 same.fill_diagonal_(False)
                 loss = torch.nn.functional.cross_entropy(scores.masked_fill(same, -1e4), torch.arange(len(skills)))
-                optimizer.zero_grad()
-                torch.autograd.backward(loss)
-                optimizer.step()
+                _step(optimizer, loss)
                 on_progress(epoch * len(batches) + done + 1, self._settings.epochs * len(batches), "learning words")
             for group in optimizer.param_groups:
                 group["lr"] *= DECAY
@@ -183,6 +181,13 @@ def counted(terms: Sequence[Mapping[int, float]], words: int) -> csr_matrix:
 
 def _filled(table: csr_matrix) -> Numbers:
     return np.flatnonzero(np.diff(table.indptr) > 0)
+
+
+def _step(optimizer: Any, loss: Any) -> None:
+    """Both of torch, which leaves these calls without types."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
 
 def _vectors(table: Any, words: csr_matrix, rows: Numbers) -> Any:
