@@ -2,8 +2,9 @@
 
 Contrastive: each text must be nearer to its own skill than to those of the other texts of its batch and to one hard
 negative each (in-batch softmax, van den Oord et al., 2018, arXiv:1807.03748; Karpukhin et al., 2020,
-arXiv:2004.04906). The lower layers stay, so what they give is computed once. The result is a mean of the old and the
-new weights, which keeps what the encoder knew of other wording (Wortsman et al., 2022, arXiv:2109.01903).
+arXiv:2004.04906). The lower layers stay, so what they give is computed once. The result may be a mean of
+the old and the new weights, which keeps more of what the encoder knew of other wording (Wortsman et al., 2022,
+arXiv:2109.01903).
 """
 
 from __future__ import annotations
