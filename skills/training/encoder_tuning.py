@@ -54,7 +54,7 @@ class TuningSettings:
     """How the layers are trained. The same settings on the same machine give the same layers without `seconds`."""
 
     trained_layers: int = 2
-    pairs: int = 8_000  # memory: some 60 kB each
+    pairs: int = 8_000  # memory: some 70 kB each
     shares: Shares = Shares()
     epochs: int = 1
     batch: int = 32

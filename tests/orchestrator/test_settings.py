@@ -96,11 +96,18 @@ def test_unknown_variable_is_refused_with_the_nearest_known_one(
         ("models: {a: {provider: openia}}", "models.a.provider"),
         ("models: [1, 2]", "models"),
         ("encoder: 7", "encoder"),
+        ("encoder: 'tuned:'", "encoder"),
     ],
 )
 def test_wrong_value_is_refused_by_its_key(text: str, key: str) -> None:
     write(text)
     assert f"Setting {key!r}:" in refusal()
+
+
+@pytest.mark.parametrize("encoder", ["minilm", "hub:org/name", "tuned:/srv/rankers/my ranker"])
+def test_encoder_may_be_a_name_a_hubs_model_or_a_folder(encoder: str) -> None:
+    write(f"encoder: {encoder!r}")
+    assert load_settings().encoder == encoder
 
 
 @pytest.mark.parametrize(
