@@ -10,9 +10,7 @@ from skills.ranking.base import Floats, Retrieved
 
 NAMES = {
     "dense head": "dense",
-    "dense head, centred": "dense",
     "dense best window": "dense",
-    "dense blend": "dense",
     "learned words": "learned words",
     "learned words near the best three": "learned words",
     "learned words near the best ten": "learned words",
@@ -29,7 +27,6 @@ def dense_features(found: Retrieved, order: np.ndarray[tuple[int], np.dtype[np.i
     mean = windows.sum(axis=1) / np.maximum(written.sum(axis=1), 1)
     return {
         "dense head": head,
-        "dense head, centred": found.dense,
         "dense best window": best,
         "dense blend": HEAD_SHARE * head + BEST_SHARE * best + MEAN_SHARE * mean,
         **_learned(found, order),

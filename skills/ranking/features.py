@@ -11,14 +11,13 @@ from skills.ranking import dense_features, lexical_features, list_features, prox
 from skills.ranking.base import Floats, Retrieved
 from skills.ranking.feature_matches import matches
 
-FEATURES_VERSION = 4  # another one: the same names no longer mean the same numbers
+FEATURES_VERSION = 5  # another one: the same names no longer mean the same numbers
 # Name to group, in the order of the columns: what is left out together when a ranker is taken apart.
 FEATURES: Mapping[str, str] = MappingProxyType(
     {
         **lexical_features.NAMES,
         **proximity_features.NAMES,
         **dense_features.NAMES,
-        **list_features.NEIGHBOURS,
         **{name + how: "list" for name, hows in list_features.STANDARDISED.items() for how in hows},
     }
 )
@@ -35,7 +34,6 @@ def text_features(found: Retrieved) -> Floats:
         **lexical_features.lexical_features(found, here),
         **proximity_features.proximity_features(here),
         **dense_features.dense_features(found, order),
-        **list_features.neighbour_features(found, order),
     }
     for name in list_features.STANDARDISED:
         columns.update(list_features.standardised(name, columns[name]))

@@ -14,20 +14,17 @@ NAMES = {
     "lexical share": "first stage",
     "stuffing": "first stage",
     **{f"coverage of {place.name.lower().replace('_', ' ')}": "coverage" for place in Places},
-    **{f"frequency in {place.name.lower().replace('_', ' ')}": "coverage" for place in Places},
-    "coverage": "coverage",
+    "frequency in heading": "coverage",
+    "frequency in body": "coverage",
+    "frequency in late body": "coverage",
     "coverage of name and description": "coverage",
     "rarest word missed": "rare words",
-    "rarest word of name and description": "rare words",
-    "frequency of the rarest": "rare words",
     "frequency of the second rarest": "rare words",
-    "frequency of the third rarest": "rare words",
     "coverage among candidates": "telling words",
     "coverage of name and description among candidates": "telling words",
     "share of frequency among candidates": "telling words",
     "name covered": "covered",
     "description covered": "covered",
-    "headings covered": "covered",
     "name in the query": "covered",
 }
 FIELD_OF: dict[Places, FieldName] = {
@@ -50,7 +47,6 @@ K1_OF_FIELDS = 2.5
 B = 0.6
 SHORTEST_NAME = 4  # letters and digits, to be looked for in the query as it is written
 _NEITHER = re.compile(r"[^a-z0-9]+")
-RAREST = ("frequency of the rarest", "frequency of the second rarest", "frequency of the third rarest")
 
 
 def lexical_features(found: Retrieved, matches: Matches) -> Mapping[str, Floats]:
@@ -78,8 +74,9 @@ def _by_place(found: Retrieved, matches: Matches, counts: Floats) -> Mapping[str
         )
         name = place.name.lower().replace("_", " ")
         columns[f"coverage of {name}"] = (own > 0) @ matches.weight / matches.total
-        saturated = np.asarray(own * (K1 + 1) / (own + K1 * discount), dtype=np.float32)
-        columns[f"frequency in {name}"] = saturated @ matches.weight
+        if field == "body":
+            saturated = np.asarray(own * (K1 + 1) / (own + K1 * discount), dtype=np.float32)
+            columns[f"frequency in {name}"] = saturated @ matches.weight
         together += np.float32(PLACE_WEIGHTS[place]) * own / discount
     weighted = together * (K1_OF_FIELDS + 1) / (together + K1_OF_FIELDS)
     return {**columns, "lexical by fields": weighted @ matches.weight}
@@ -87,17 +84,14 @@ def _by_place(found: Retrieved, matches: Matches, counts: Floats) -> Mapping[str
 
 def _rare(matches: Matches, counts: Floats) -> Mapping[str, Floats]:
     every, head = counts.sum(axis=1), counts[:, : Places.HEADING].sum(axis=1)
-    columns = {
+    rarest = np.argsort(-matches.idf, kind="stable")
+    second = every[:, rarest[1]] if len(rarest) > 1 else np.zeros(matches.candidates, dtype=np.float32)
+    return {
         "coverage": (every > 0) @ matches.weight / matches.total,
         "coverage of name and description": (head > 0) @ matches.weight / matches.total,
         "rarest word missed": np.where(every > 0, 0, matches.idf).max(axis=1, initial=0),
-        "rarest word of name and description": np.where(head > 0, matches.idf, 0).max(axis=1, initial=0),
+        "frequency of the second rarest": np.log1p(second),
     }
-    rarest = np.argsort(-matches.idf, kind="stable")
-    for place, name in enumerate(RAREST):
-        missing = np.full(matches.candidates, -1, dtype=np.float32)  # the query has no such word
-        columns[name] = np.log1p(every[:, rarest[place]]) if place < len(rarest) else missing
-    return columns
 
 
 def _telling(matches: Matches, counts: Floats) -> Mapping[str, Floats]:
@@ -123,6 +117,5 @@ def _covered(found: Retrieved, matches: Matches, counts: Floats) -> Mapping[str,
     return {
         "name covered": said[:, Places.NAME],
         "description covered": said[:, Places.DESCRIPTION],
-        "headings covered": said[:, Places.HEADING],
         "name in the query": np.array(named, dtype=np.float32),
     }

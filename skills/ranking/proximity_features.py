@@ -7,41 +7,32 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from skills.ranking.base import FIRST_IN_LINE, PLACE_BITS, Floats, Places
+from skills.ranking.base import FIRST_IN_LINE, Floats, Places
 from skills.ranking.feature_matches import TINY, Matches
 
 NAMES = {
     "best window": "proximity",
-    "best narrow window": "proximity 2",
-    "best wide window": "proximity 2",
-    "near pairs": "pairs 2",
-    "near pairs by distance": "pairs 2",
-    "longest run": "pairs 2",
     "best line": "proximity",
     "best line's cosine": "proximity",
     "best sentence's cosine": "proximity",
     "best heading's cosine": "proximity",
     "best body line": "proximity",
     "lines together": "proximity",
-    "lines with much of it": "proximity",
     "first in the body": "proximity",
-    "pairs side by side": "pairs",
-    "pairs in name and description": "pairs",
-    "best pair": "pairs",
     "pairs counted": "pairs",
+    "near pairs": "pairs",
+    "longest run": "pairs",
 }
-WINDOWS = {"best window": 32, "best narrow window": 16, "best wide window": 64}  # terms
+WINDOW = 32  # terms
 NEAR_IN_QUERY = 3  # terms from one of a pair to the other
 NEAR_IN_TEXT = 6
-MUCH = 0.34  # of the query's weight, in one line
 FAR = 5_000  # terms from the beginning
 Bools = NDArray[np.bool_]
 
 
 def proximity_features(matches: Matches) -> Mapping[str, Floats]:
-    windows = {name: _best_window(matches, width) for name, width in WINDOWS.items()}
     return {
-        **windows,
+        "best window": _best_window(matches),
         **_lines(matches),
         **_pairs(matches),
         **_near_pairs(matches),
@@ -49,12 +40,12 @@ def proximity_features(matches: Matches) -> Mapping[str, Floats]:
     }
 
 
-def _best_window(matches: Matches, width: int) -> Floats:
+def _best_window(matches: Matches) -> Floats:
     """The most of the query's weight that one window of terms holds; windows overlap by half."""
     best = np.zeros(matches.candidates, dtype=np.float32)
     place, terms = matches.token_place[matches.found], max(len(matches.weight), 1)
-    for shift in (0, width // 2):
-        window = (place + shift) // width
+    for shift in (0, WINDOW // 2):
+        window = (place + shift) // WINDOW
         most = int(window.max(initial=0)) + 1
         used, key = np.unique(matches.candidate * most + window, return_inverse=True)
         held = np.zeros((len(used), terms), dtype=np.float32)
@@ -89,7 +80,6 @@ def _lines(matches: Matches) -> Mapping[str, Floats]:
         "best heading's cosine": best(cosine, place == Places.HEADING),
         "best body line": best(share, place >= Places.HEADING),
         "lines together": np.sqrt(matches.summed(share**2, owner)),
-        "lines with much of it": np.log1p(matches.summed((share > MUCH).astype(np.float32), owner)),
         "first in the body": _first_in_body(matches),
     }
 
@@ -114,18 +104,13 @@ def _pairs(matches: Matches) -> Mapping[str, Floats]:
     beside &= worth[matches.term[:-1], matches.term[1:]] > 0
     at = np.flatnonzero(beside)
     key = (matches.candidate[at] * terms + matches.term[at]) * terms + matches.term[at + 1]
-    told = matches.token_mark[matches.found[at]] & PLACE_BITS
     once = np.unique(key)
-    once_in_head = np.unique(key[told <= Places.DESCRIPTION])
 
     def value(keys: NDArray[np.int64]) -> Floats:
         return worth.ravel()[keys % (terms * terms)]
 
-    owner = once // (terms * terms)
     return {
-        "pairs side by side": matches.summed(value(once), owner) / total,
-        "pairs in name and description": matches.summed(value(once_in_head), once_in_head // (terms * terms)) / total,
-        "best pair": matches.best(value(once), owner),
+        "pairs side by side": matches.summed(value(once), once // (terms * terms)) / total,
         "pairs counted": np.log1p(matches.summed(value(key), matches.candidate[at])),
     }
 

@@ -106,13 +106,14 @@ def test_words_near_to_one_another_show(tmp_path: Path) -> None:
     far = made("far", "two", "x", f"{filler} currency\n{filler} convert {filler}\n{filler} foreign")
     (found,) = opened(tmp_path, [near, far, *skills(20)]).retrieve(["please convert foreign currency"])
     values = by_id(found)
-    for name in ("best window", "best line", "best line's cosine", "pairs side by side", "best pair", "pairs counted"):
+    for name in ("best window", "best line", "best line's cosine", "near pairs", "longest run", "pairs counted"):
         place = NAMES.index(name)
         assert values["near"][place] > values["far"][place], name
     whole, part = (values[skill_id][NAMES.index("best window")] for skill_id in ("near", "far"))
-    assert (whole, values["near"][NAMES.index("pairs side by side")]) == (pytest.approx(1), pytest.approx(1))
+    assert (whole, values["near"][NAMES.index("near pairs")]) == (pytest.approx(1), pytest.approx(1))
     assert 0 < part < 0.5
-    assert values["far"][NAMES.index("coverage")] == pytest.approx(1)
+    assert values["far"][NAMES.index("coverage of body")] == pytest.approx(1)
+    assert values["far"][NAMES.index("near pairs")] == 0
 
 
 def test_each_place_of_a_skill_is_told_apart(tmp_path: Path) -> None:
@@ -151,7 +152,12 @@ def test_counting_a_word_without_end_stops_to_gain(tmp_path: Path) -> None:
     many = made("many", "plain", "x", " ".join(["invoice"] * 600))
     (found,) = opened(tmp_path, [some, many, *skills(20)]).retrieve(["invoice"])
     values = by_id(found)
-    for name in ("frequency in body", "lexical by fields, behind the best", "frequency of the rarest", "best line"):
+    for name in (
+        "frequency in body",
+        "lexical by fields, behind the best",
+        "frequency of the second rarest",
+        "best line",
+    ):
         assert values["many"][NAMES.index(name)] <= values["some"][NAMES.index(name)] + 1e-5, name
 
 
