@@ -12,7 +12,7 @@ from storage.errors import InvalidInput
 class IndexSettings:
     """What an index is made with; another value is another index. Raises InvalidInput."""
 
-    windows: int = 4  # of the body that have a vector, beside the head's
+    windows: int = 1  # of the body that have a vector, beside the head's; more of them find no more
     window_characters: int = 500
     body_characters: int = 6_000  # of the body whose words count
     name_weight: float = 1.0  # of one term in the name, against one in the body

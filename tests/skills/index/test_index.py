@@ -115,7 +115,7 @@ def test_candidates_come_with_what_a_ranker_needs(index: SkillIndex) -> None:
         sorted(found.query.words, key=lambda word: -dict(zip(found.query.words, found.query.idf, strict=True))[word])
     )
     assert dict(zip(found.query.words, found.query.counts, strict=True))["page"] == 2
-    assert found.similarities.shape == (count, 5)
+    assert found.similarities.shape == (count, 2)
     heads = found.index.vectors.of(found.rows)[:, 0]
     np.testing.assert_allclose(found.dense, index.arrays.heads.centred(heads) @ found.vector, atol=1e-5)
     np.testing.assert_allclose(found.similarities, found.index.vectors.of(found.rows) @ found.vector, atol=1e-5)
