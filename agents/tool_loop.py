@@ -61,7 +61,11 @@ class ToolLoopAgent(Agent):
                 return cut_at_stop(move.text, query.generation.stop).strip() or last_result
             observation = await _observe(move, skills, offered, room=room)
             room, has_read = room - observation.read_bytes, has_read or observation.read_bytes > 0
-            last_result = observation.result or last_result
+            more = await skills.skills()
+            if len(more) > len(offered):  # a look into a group: it offers what is in there, and is no result
+                room, offered = room + read_bytes(more) - read_bytes(offered), more
+            else:
+                last_result = observation.result or last_result
             shown = observation.message if turns_left > 1 else with_last_word(observation.message)
             request = replace(request, messages=(*request.messages, call_message(move), shown))
         return last_result

@@ -1,7 +1,7 @@
 """Settings to a running service; the only place that knows every floor and builds things.
 
 Order of the wrappers, outermost first: StreamedLLM, TracedLLM, MeteredLLM, the model; TracedLibrary,
-FilteredLibrary, CombinedLibrary, the libraries.
+GroupedLibrary (of many), FilteredLibrary, CombinedLibrary, the libraries.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from agents.model_files import MODEL_FILES, fetch
 from agents.registry import AGENTS, make_agent
+from orchestrator.candidate_groups import candidate_groups
 from orchestrator.errors import SettingsInvalid
 from orchestrator.found_skills import SkillFinder, SkillIndex
 from orchestrator.graph import build_run_graph
@@ -110,6 +111,7 @@ async def bootstrap(
             health=ModelHealth(),
             absent_models=models.absent,
             finder=finder,
+            groups=await candidate_groups(candidates.values(), libraries.named, encoder.encoder),
         )
         await stores.budgets.open(BudgetAccount(id=DEFAULT_ACCOUNT, limit_usd=settings.budget.account_limit_usd))
         await relearn(router, stores, settings.relearn_limit)

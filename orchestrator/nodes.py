@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from agents.base import Agent
 from agents.errors import AgentError, ModelUnavailable
@@ -33,6 +33,9 @@ from skills.base import SkillLibrary
 from storage.errors import BudgetExceeded, ServiceError, StorageUnavailable
 from storage.records import Candidate, Decision, Hold, Outcome, OutcomeStatus, Payload, Query, TokenUsage
 from storage.stores import Item, Stores
+
+if TYPE_CHECKING:
+    from skills.groups.base import SkillGroups
 
 HOLD_GRACE_SECONDS = 60.0  # a hold outlives the run's time limit by this
 MESSAGE_CHARACTERS = 2000  # of an error's message that are kept
@@ -79,6 +82,7 @@ class Nodes:
     health: ModelHealth
     absent_models: Mapping[str, str]  # model to why it cannot be asked at all
     finder: SkillFinder
+    groups: Mapping[str, SkillGroups] = field(default_factory=dict)  # by candidate id, of those that name many skills
 
     async def route(self, state: RunState) -> RunState:
         """Decides, and stores the decision before anything runs."""
@@ -212,8 +216,10 @@ class Nodes:
 
     async def _shown(self, state: RunState, candidate: Candidate) -> Shown:
         agent, live = self.agents[candidate.agent], self.finder.live
-        found = state.get("found")
-        return await shown_to(candidate, state["query"], agent, library=self.skills, found=found, live=live)
+        found, groups = state.get("found"), self.groups.get(candidate.id)
+        return await shown_to(
+            candidate, state["query"], agent, library=self.skills, found=found, live=live, groups=groups
+        )
 
     async def _candidacies(self, state: RunState) -> list[Candidacy]:
         candidacies = []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agents.base import Agent, TokenBound
+from orchestrator.candidate_groups import grouped
 from orchestrator.found_skills import FoundSkills, LiveSkill
 from skills.base import Skill, SkillLibrary
 from skills.errors import SkillFailed, SkillNotFound
@@ -15,6 +17,9 @@ from skills.reading import delimited, is_text, with_body_of
 from skills.wrappers import FilteredLibrary
 from storage.records import Candidate, Query
 from storage.skill_records import SkillSelection
+
+if TYPE_CHECKING:
+    from skills.groups.base import SkillGroups
 
 NAME_CHARACTERS = 64
 NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -74,17 +79,23 @@ async def shown_to(
     library: SkillLibrary,
     found: FoundSkills | None,
     live: Mapping[str, LiveSkill],
+    groups: SkillGroups | None = None,
 ) -> Shown:
-    """The skills that the candidate is given, texts cut so that its longest call fits its window where that can be."""
-    own = FilteredLibrary(library, candidate.skills)
-    own_skills = await own.skills()
-    named = _named(own_skills, _of(candidate, own_skills, found))
+    """The skills that the candidate is given, texts cut so that its longest call fits its window where that can be.
+
+    `groups`: of its own skills, which it then looks into; what they hide counts for what a call can take.
+    """
+    filtered = FilteredLibrary(library, candidate.skills)
+    own, own_skills = grouped(filtered, groups), await filtered.skills()
+    named = _named([*own_skills, *await own.skills()], _of(candidate, own_skills, found))
+    hidden = [skill for skill in own_skills if groups is not None and is_text(skill)]
     body_bytes = MOST_BODY_BYTES
     while True:
         offered = FoundLibrary(own, named, live, body_bytes=body_bytes)
         skills = tuple(await offered.skills())
-        bound = agent.bound(query, skills)
-        longest = max((len(skill.body.encode("utf-8", "replace")) for skill in skills if is_text(skill)), default=0)
+        texts = [skill for skill in (*skills, *(with_body_of(each, body_bytes) for each in hidden)) if is_text(skill)]
+        bound = agent.bound(query, (*skills, *texts) if hidden else skills)
+        longest = max((len(skill.body.encode("utf-8", "replace")) for skill in texts), default=0)
         excess = bound.longest_call - candidate.card.context_window
         if excess <= 0 or longest <= LEAST_BODY_BYTES:
             break

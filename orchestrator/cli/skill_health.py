@@ -152,7 +152,7 @@ async def _copies(library: str | None, store: str | None, as_json: bool) -> None
         say(line_of(group.first))
         for copy in group.copies:
             say(f"  {'same' if copy.is_exact else f'{copy.similarity:.2f}'}  {line_of(copy.skill_id)}")
-    say(f"{sum(len(group.copies) for group in found)} copies in {len(found)} groups")
+    say(f"copies: {sum(len(group.copies) for group in found)}, of {len(found)} skills")
     if found:
         say("Remove one: antroute skills remove ID --reason WHY")
 
@@ -227,7 +227,7 @@ def _doctor_lines(report: ConfusionReport, health: LibraryHealth) -> Iterator[st
         yield from _pair_lines(pair)
     yield from _more(len(report.confusions))
     count = sum(len(group.copies) for group in report.copies)
-    yield f"Copies: {count} in {len(report.copies)} groups (antroute skills copies)"
+    yield f"Copies: {count}, of {len(report.copies)} skills (antroute skills copies)"
     yield from _defects("Without a description", [f"{line_of(each)}: write one" for each in health.without_description])
     yield from _defects("Over-long", _told_defects(health.over_long))
     yield from _defects("Quarantined", _told_defects(health.quarantined))
@@ -235,11 +235,16 @@ def _doctor_lines(report: ConfusionReport, health: LibraryHealth) -> Iterator[st
 
 def _pair_lines(pair: Confusion) -> Iterator[str]:
     yield (
-        f"  {line_of(pair.skill_id)} loses {pair.stolen} of {pair.queries} to {line_of(pair.other_id)}"
+        f"  {_named(pair.skill_id, pair.name)} loses {pair.stolen} of {pair.queries}"
+        f" to {_named(pair.other_id, pair.other_name)}"
         f" (similarity {pair.similarity:.2f}; both say {line_of(', '.join(pair.shared_words)) or 'nothing alike'})"
     )
     yield f"    {line_of(pair.advice)}"
     yield f"    lost: {line_of(pair.examples[0])!r}"
+
+
+def _named(skill_id: str, name: str) -> str:
+    return line_of(skill_id) if name == skill_id else f"{line_of(skill_id)} ({line_of(name)})"
 
 
 def _told_defects(defects: Sequence[Defect]) -> list[str]:

@@ -19,6 +19,7 @@ from storage.errors import InvalidInput
 
 MOST_LISTED = 50  # of a list that somebody chooses from: the knee of selection lies not far above (arXiv 2601.04748)
 LIST_FILL = 0.9  # of it that are planned for: clusters are of unequal size
+MOST_DRIFT = 0.2  # of the number of groups that would be right, before all is grouped anew
 EXAMPLES = 2
 SEED = 7
 
@@ -92,7 +93,8 @@ class _Tree:
             return
         if parent is not None:
             self.nodes[parent].has_groups = True
-        start = self._start(rows, parent, count)
+        start = self._start(rows, parent, count, most)
+        count = count if start is None else len(start)
         labels = clusters(self._vectors[rows], count, most=most, seed=SEED, start=start)
         parts = [rows[labels == label] for label in range(int(labels.max()) + 1)]
         telling = telling_terms([[self._terms[row] for row in part.tolist()] for part in parts])
@@ -129,15 +131,16 @@ class _Tree:
     def _ids(self, rows: Rows) -> tuple[str, ...]:
         return tuple(self._skills[row].skill_id for row in rows.tolist())
 
-    def _start(self, rows: Rows, parent: int | None, count: int) -> Floats | None:
-        """The centres that these groups had, where there were as many."""
+    def _start(self, rows: Rows, parent: int | None, count: int, most: int) -> Floats | None:
+        """The centres that these groups had, where there were about as many and all still have room."""
         if self._former is None:
             return None
         place = None if parent is None else self._former.nearest(self._ids(rows))
         if parent is not None and place is None:
             return None
         start = self._former.centroids_below(place, self._vectors.shape[1])
-        return start if start is not None and len(start) == count else None
+        is_near = start is not None and abs(len(start) - count) <= MOST_DRIFT * count and len(start) <= self._most
+        return start if start is not None and is_near and len(start) * most >= len(rows) else None
 
 
 def _shape(rows: int, most_listed: int) -> tuple[int, int]:

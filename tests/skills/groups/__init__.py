@@ -1,0 +1,1 @@
+"""Tests of groups and of confusable skills."""
