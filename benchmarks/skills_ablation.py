@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.skills_bench import Workbench, first_stage, searched, told, trained_with
+from benchmarks.skills_bench import Workbench, first_stage, searched, told
 from benchmarks.skills_measures import DEEP, Judged
 from benchmarks.skills_parts import Asked, Row
 from benchmarks.skills_sets import SkillSet
+from routing.encoders.tuned import TunedMiniLM
 from skills.base import Skill
 from skills.index.settings import IndexSettings, SearchSettings
 from skills.ranking.features import FEATURES
+from skills.training.train import TrainingSettings
 
 ALONE = 1_000.0  # a weight beside which others do not count
 # What is left out when searching, by an index and a ranker that were made with it.
@@ -24,7 +26,7 @@ SEARCHES = {
 }
 INDEXES = {"vectors of the body": IndexSettings(windows=0)}
 FIELDS = ("name", "description", "body")
-EVERYTHING = "nothing"
+EVERYTHING = "nothing"  # is left out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +61,13 @@ class Ablation:
         return self.asked.judged(first_stage(index, self.asked.texts, top=DEEP, what=self.one.name))
 
 
-def ablation(bench: Workbench, one: SkillSet, *, seed: int, queries: int) -> Iterator[Row]:
-    """`queries`: that each ranker of the groups of features is trained on, the one with all of them too."""
+def ablation(
+    bench: Workbench, one: SkillSet, *, seed: int, queries: int, groups: Sequence[str] | None = None
+) -> Iterator[Row]:
+    """`queries`: that each ranker of the groups of features is trained on, the one with all of them too.
+
+    `groups` None: all there are.
+    """
     asked = Asked(queries=one.dev, seed=seed)
     it = Ablation(bench=bench, one=one, asked=asked, ranker=bench.ranker(one, seed=seed))
     whole = it.searched()
@@ -73,7 +80,12 @@ def ablation(bench: Workbench, one: SkillSet, *, seed: int, queries: int) -> Ite
         yield _row(it, "index", name, it.searched(settings=index), whole)
     for name in FIELDS:
         yield _row(it, "field", name, it.searched(pool=without_field(one.pool, name)), whole)
-    yield from _retrained(it, seed=seed, queries=queries)
+    if isinstance(bench.encoder(it.ranker).encoder, TunedMiniLM):
+        yield _row(
+            it, "stage", "the tuned encoder", it.searched(ranker=bench.ranker(one, seed=seed, tuned=False)), whole
+        )
+    every = tuple(sorted(set(FEATURES.values())))
+    yield from _retrained(it, seed=seed, queries=queries, groups=every if groups is None else groups)
 
 
 def without_field(pool: Sequence[Skill], name: str) -> list[Skill]:
@@ -85,18 +97,15 @@ def without_field(pool: Sequence[Skill], name: str) -> list[Skill]:
     return [blank(skill) for skill in pool]
 
 
-def _retrained(it: Ablation, *, seed: int, queries: int) -> Iterator[Row]:
+def _retrained(it: Ablation, *, seed: int, queries: int, groups: Sequence[str]) -> Iterator[Row]:
     """Rankers fitted without a group of features, on fewer queries, beside one fitted with all of them on as many."""
-    few = {"seed": seed, "queries": queries, "queries_beside_memory": queries, "memory_queries": queries}
+    few = replace(TrainingSettings.seeded(seed), queries=queries, queries_beside_memory=queries, memory_queries=queries)
     whole: Judged | None = None
-    for group in (EVERYTHING, *sorted(set(FEATURES.values()))):
-        settings = trained_with(few if group == EVERYTHING else {**few, "without_features": (group,)})
-        if settings is None:
-            yield {"part": "ablation", "set": it.one.name, "sort": "features", "problem": f"no option to leave {group}"}
-            return
+    for left_out in ((), *((group,) for group in groups)):
+        settings = replace(few, without_features=left_out)
         found = it.searched(ranker=it.bench.ranker(it.one, seed=seed, settings=settings))
         whole = whole or found
-        yield _row(it, "features", group, found, whole)
+        yield _row(it, "features", left_out[0] if left_out else EVERYTHING, found, whole)
 
 
 def _row(it: Ablation, sort: str, without: str, found: Judged, whole: Judged) -> Row:

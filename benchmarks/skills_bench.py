@@ -6,11 +6,10 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from skills.ranking.base import Ranker, Retrieved
 from skills.ranking.ranker import LearnedRanker, load_ranker
 from skills.training.queries import read_queries
 from skills.training.train import TrainingSettings, train
+from skills.tuned_layers import read_tuned_layers
 
 MADE_BY = ("skills", "storage/vectors", "routing/encoders")  # whose code a trained ranker and an index depend on
 QUERIES_AT_ONCE = 64
@@ -109,17 +109,27 @@ class Workbench:
         return SkillIndex.open(folder, encoder=encoder, load_ranker=loaded, settings=search, use_gpu=False)
 
     def ranker(
-        self, one: SkillSet, *, seed: int = 0, settings: TrainingSettings | None = None, bodies: bool = True
+        self,
+        one: SkillSet,
+        *,
+        seed: int = 0,
+        settings: TrainingSettings | None = None,
+        bodies: bool = True,
+        tuned: bool = True,
     ) -> Path:
         """The given one of this set, or one trained here as `antroute skills train` does.
 
         `bodies` False: on a pool without them. `settings`: others than a seed's, which no given one was trained with.
+        `tuned` False: without the encoder that the given one carries; else whatever is trained here is for that one.
         """
         given = None if self.given_rankers is None else self.given_rankers / one.name
-        if given is not None and given.is_dir() and settings is None and bodies and seed == 0:
+        given = given if given is not None and given.is_dir() else None
+        if given is not None and settings is None and bodies and tuned and seed == 0:
             return given
-        chosen = settings or TrainingSettings(seed=seed)
-        said = json.dumps([one.name, asdict(chosen), bodies, code_sha256(), self.encoder(None).name], default=str)
+        chosen = settings or TrainingSettings.seeded(seed)
+        layers = read_tuned_layers(given) if given is not None and tuned else None
+        encoder = self.encoder(given if layers is not None else None).encoder
+        said = json.dumps([one.name, asdict(chosen), bodies, code_sha256(), encoder.name], default=str)
         folder = self.work / "rankers" / f"{one.name}-{sha256(said.encode()).hexdigest()[:16]}"
         if not folder.exists():
             skills = one.pool if bodies else without_bodies(one.pool)
@@ -127,9 +137,10 @@ class Workbench:
             trained = train(
                 skills,
                 read_queries(one.train_file, known={skill.skill_id for skill in skills}),
-                self.encoder(None).encoder,
+                encoder,
                 cache_dir=self.cache_dir,
                 settings=chosen,
+                layers=layers,
                 on_progress=told(f"ranker of {one.name}"),
             )
             trained.save(folder)
@@ -140,12 +151,6 @@ class Workbench:
         """An index of tens of thousands of skills takes a gigabyte."""
         if self.work / "indexes" in folder.parents:
             shutil.rmtree(folder)
-
-
-def trained_with(wanted: Mapping[str, Any]) -> TrainingSettings | None:
-    """None where the training has no such options."""
-    known = {each.name for each in fields(TrainingSettings)}
-    return TrainingSettings(**wanted) if wanted.keys() <= known else None
 
 
 def without_memory(ranker: LearnedRanker) -> LearnedRanker:

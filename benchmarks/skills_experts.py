@@ -13,6 +13,7 @@ from benchmarks.skills_known_vectors import KnownVectors
 from benchmarks.skills_measures import DEEP, Judged
 from benchmarks.skills_parts import Asked, Row
 from benchmarks.skills_sets import SkillSet
+from routing.encoders.tuned import TunedMiniLM
 from skills.base import SkillSearch
 from skills.index.index import SkillIndex
 from skills.ranking.experts import ExpertSearcher, pilot_centroids
@@ -83,7 +84,7 @@ def _experts(bench: Workbench, one: SkillSet, *, seed: int, names: Sequence[str]
         yield Expert(encoder=own.encoder(None), index=own.opened(folder))
     ranker = bench.ranker(one, seed=seed)
     tuned = bench.encoder(ranker)
-    if tuned.name.startswith("minilm-tuned"):
+    if isinstance(tuned.encoder, TunedMiniLM):
         folder = bench.index_folder(one.pool, ranker=ranker, what=tuned.name)
         yield Expert(encoder=tuned, index=SkillIndex.open(folder, encoder=tuned, use_gpu=False))
 

@@ -75,6 +75,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rankers", type=Path, metavar="DIR", help="trained before: a folder a set; else trained here")
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), metavar="N", help="of pools")
     parser.add_argument("--ablation-queries", type=int, default=3_000, help="that its rankers are trained on")
+    parser.add_argument("--ablation-groups", nargs="*", metavar="GROUP", help="of features; default: all, one by one")
     parser.add_argument("--pilots", type=int, default=1_500)
     parser.add_argument("--experts", nargs="+", default=list(EXPERTS), metavar="ENCODER")
     parser.add_argument("--encoder", default="auto")
@@ -108,7 +109,9 @@ def run(job: Job, bench: Workbench, options: argparse.Namespace) -> Iterator[Row
         "abstention": lambda: abstention(bench, one, seed=seed),
         "transfer": lambda: transfer(bench, one, read(STORE), seed=seed),
         "long": lambda: joined(bench, one, seed=seed),
-        "ablation": lambda: ablation(bench, one, seed=seed, queries=options.ablation_queries),
+        "ablation": lambda: ablation(
+            bench, one, seed=seed, queries=options.ablation_queries, groups=options.ablation_groups
+        ),
         "experts": lambda: experts(bench, one, seed=seed, pilots=options.pilots, names=options.experts),
     }
     return parts[job.part]()

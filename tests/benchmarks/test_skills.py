@@ -11,7 +11,7 @@ import pytest
 from benchmarks.skills_abstention import error_rates
 from benchmarks.skills_measures import by_kind, difference, judged
 from benchmarks.skills_padding import padded, padding
-from benchmarks.skills_runs import main
+from benchmarks.skills_runs import PARTS, main
 from skills.index.settings import IndexSettings
 from skills.training.queries import LabelledQuery
 from tests.skills.index.pools import skill, skills
@@ -19,7 +19,7 @@ from tests.skills.index.pools import skill, skills
 KINDS = ("use_case", "example_input")
 
 
-def make_set(folder: Path, *, count: int = 60, queries: int = 120) -> None:
+def make_set(folder: Path, *, count: int = 60, queries: int = 60) -> None:
     """Queries that name verb, noun and place of the skill they need."""
     folder.mkdir(parents=True)
     pool = skills(count)
@@ -49,20 +49,22 @@ def query(*gold: str, kind: str = "all") -> LabelledQuery:
 def test_every_part_gives_figures_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_set(tmp_path / "data" / "store")
     make_set(tmp_path / "data" / "metatool", count=20)
-    out = tmp_path / "skills.json"
-    assert main([
-        "--data", str(tmp_path / "data"), "--sets", "store", "metatool", "--limit", "20", "--json", str(out),
-        "--encoder", "hashing", "--experts", "hashing", "--work", str(tmp_path / "work"), "--pilots", "20",
-        "--cache", str(tmp_path / "cache"), "--sizes", "50", "80", "--ablation-queries", "40",
-    ]) == 0  # fmt: skip
-    rows = json.loads(out.read_text())["rows"]
-    assert {row["part"] for row in rows} == {
-        "stages", "pool-size", "abstention", "transfer", "long", "ablation", "experts",
-    }  # fmt: skip
-    assert [row for row in rows if "problem" in row] == []
+    rows = []
+    for name, parts in (("store", [*{*PARTS} - {"transfer"}]), ("metatool", ["transfer"])):
+        out = tmp_path / f"{name}.json"
+        assert main([
+            "--data", str(tmp_path / "data"), "--sets", name, "--limit", "20", "--json", str(out), "--parts", *parts,
+            "--encoder", "hashing", "--experts", "hashing", "--work", str(tmp_path / "work"), "--pilots", "20",
+            "--cache", str(tmp_path / "cache"), "--sizes", "80", "--ablation-queries", "40",
+            "--ablation-groups", "dense",
+        ]) == 0  # fmt: skip
+        rows += json.loads(out.read_text())["rows"]
+    assert {row["part"] for row in rows} == set(PARTS)
+    assert {row["part"] for row in rows if "problem" in row} <= {"abstention"}  # too little to learn a fit from
     ranked = next(row for row in rows if row["part"] == "stages" and row["stage"] == "ranked" and row["bodies"])
     assert ranked["by_kind"].keys() == {*KINDS, "all"}
     assert ranked["by_kind"]["all"]["recall@50"] > 0.5
+    assert [row["without"] for row in rows if row.get("sort") == "features"] == ["nothing", "dense"]
     assert "## ablation" in capsys.readouterr().out
 
 
