@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skills.ranking.base import Floats, Retrieved
+from skills.ranking.base import Floats, Retrieved, Rows
 
 NAMES = {
     "dense head": "dense",
@@ -18,7 +18,7 @@ NAMES = {
 HEAD_SHARE, BEST_SHARE, MEAN_SHARE = 0.5, 0.3, 0.2  # of the blend
 
 
-def dense_features(found: Retrieved, order: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Mapping[str, Floats]:
+def dense_features(found: Retrieved, order: Rows) -> Mapping[str, Floats]:
     """Cosines; of the windows those that hold text. `order`: the candidates, best first."""
     head, windows = found.similarities[:, 0], found.similarities[:, 1:]
     written = windows != 0
@@ -33,7 +33,7 @@ def dense_features(found: Retrieved, order: np.ndarray[tuple[int], np.dtype[np.i
     }
 
 
-def _learned(found: Retrieved, order: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Mapping[str, Floats]:
+def _learned(found: Retrieved, order: Rows) -> Mapping[str, Floats]:
     vectors = found.index.learned(found.rows)
     if found.learned is None or vectors is None:
         nothing = np.zeros(len(found.rows), dtype=np.float32)

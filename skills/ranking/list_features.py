@@ -32,7 +32,7 @@ TINY = np.float32(1e-6)
 
 
 def best_first(found: Retrieved) -> NDArray[np.int64]:
-    """Places of the candidates by the first stage's score; equal ones by their content."""
+    """Places of the candidates, by the first stage's score; equal ones by their content."""
     contents = [found.index.cards[row].sha256 for row in found.rows.tolist()]
     return np.array(sorted(range(len(contents)), key=lambda place: (-found.fused[place], contents[place])))
 

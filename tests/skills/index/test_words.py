@@ -110,6 +110,25 @@ def test_what_is_proposed_stands_beside_the_candidates(tmp_path: Path, ranker: P
     np.testing.assert_array_equal(twice[0].fused, found.fused)
 
 
+class KnowsItsQueries(KnowingRanker):
+    """Tells what queries' vectors have in common."""
+
+    def __init__(self, query_mean: Floats) -> None:
+        super().__init__(learned_words())
+        self.query_mean = query_mean
+
+
+def test_what_queries_have_in_common_is_taken_away(tmp_path: Path, ranker: Path) -> None:
+    build(tmp_path / "index", ranker)
+    (asked, common) = CountingEncoder().encode(["deploy kubernetes", "deploy"])
+    index = searched(tmp_path / "index", KnowsItsQueries(common))
+    (found,) = index.retrieve(["deploy kubernetes"])
+    rest = (asked - common) / np.linalg.norm(asked - common)
+    heads = index.arrays.heads.centred(index.arrays.vectors.heads(found.rows))
+    np.testing.assert_allclose(found.dense, heads @ rest, atol=1e-4)
+    np.testing.assert_allclose(found.vector, asked, atol=1e-6)
+
+
 def test_damaged_vectors_are_refused(tmp_path: Path, ranker: Path) -> None:
     build(tmp_path / "index", ranker, 20)
     (path,) = (tmp_path / "index").glob(f"gen-*/{LEARNED_FILE}")
