@@ -1,8 +1,8 @@
 """Pools of any size around some skills that must be in them: first the rest of the real pool, then recombined texts.
 
-A recombined skill has the name and description of one real skill, and a body of passages that stand in the bodies of
-others. The passages are the windows that the index gives a vector each, in the places they had, so that every vector
-is that of a real text and none has to be computed. Neither what is sought nor a near-duplicate of it lends a word.
+A recombined skill has the name and description of one real skill, and a body of passages of others' bodies, each in the
+place it had there. The first ones are the windows that the index has vectors of, so that every vector is that of a real
+text and none has to be computed. Neither what is sought nor a near-duplicate of it lends a word.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from skills.base import Skill
 from skills.index.settings import IndexSettings
 from skills.near_duplicates import near_duplicates
 from skills.progress import Progress, no_progress
+
+PASSAGE = 1_000  # characters, behind the windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +63,16 @@ def _resembling(pool: Sequence[Skill], sought: set[str], on_progress: Progress) 
 
 
 def _recombined(rest: Sequence[Skill], count: int, settings: IndexSettings, rng: np.random.Generator) -> list[Skill]:
-    """Window w of the body is window w of another skill, each drawn anew; the last lender's body goes on to its end."""
-    size, windows = settings.window_characters, max(1, settings.windows)
-    lenders = [skill for skill in rest if len(skill.body) >= windows * size] or rest
+    """Every passage is from another body, drawn anew, and stands where it stood there."""
+    size, windows = settings.window_characters, settings.windows
+    lenders = [skill.body for skill in rest if len(skill.body) >= windows * size] or [skill.body for skill in rest]
     made = []
     for number in range(count):
-        bodies = [lenders[place].body for place in rng.integers(len(lenders), size=windows)]
-        passages = [body[place * size : (place + 1) * size] for place, body in enumerate(bodies)]
         head = rest[int(rng.integers(len(rest)))]
-        whole = "".join(passages) + bodies[-1][windows * size :]
-        made.append(replace(head, id=f"recombined-{number:06d}", body=whole))
+        length = len(lenders[int(rng.integers(len(lenders)))])
+        firsts = [*range(0, windows * size, size), *range(windows * size, length, PASSAGE)]
+        lasts = [*firsts[1:], length][: len(firsts)]
+        drawn = rng.integers(len(lenders), size=len(firsts)).tolist()
+        passages = [lenders[place][first:last] for place, first, last in zip(drawn, firsts, lasts, strict=True)]
+        made.append(replace(head, id=f"recombined-{number:06d}", body="".join(passages)))
     return made
