@@ -214,9 +214,8 @@ class _Builder:
         digests = np.concatenate([np.load(folder / VOCABULARY_FILE) for folder in folders])
         known: dict[str, Halves] = {}
         if old is not None and old.words is not None and old.manifest.learned_words == words.sha256:
-            rows = [np.arange(first, first + segment.rows) for first, segment in old.parts()]
-            named = zip(old.manifest.segments, rows, strict=True)
-            known = {entry.name: old.words.of(own).astype(np.float16) for entry, own in named}
+            bounds = zip(old.manifest.segments, old.first_rows[:-1], old.first_rows[1:], strict=True)
+            known = {entry.name: old.words.halves[first:last] for entry, first, last in bounds}
         made = [
             known[folder.name] if folder.name in known else segment_vectors(folder, words, digests)
             for folder in folders

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -43,16 +44,24 @@ def words_of(ranker: object) -> LearnedWords | None:
 
 
 class LearnedVectors:
-    """The vectors of all rows; those that every query is compared with, in memory. Raises OSError, ValueError."""
+    """The vectors of all rows, on disk until a query is compared with them all. Raises OSError, ValueError."""
 
     def __init__(self, path: Path) -> None:
-        self.every: Floats = mapped(path).astype(np.float32)
-        if self.every.ndim != 2:
-            raise ValueError(f"{str(path)!r} has the shape {self.every.shape}, not one vector a row")
-        self.distribution = Distribution.of([self.every], dimension=self.every.shape[1])
+        self.halves: Halves = mapped(path)
+        if self.halves.ndim != 2:
+            raise ValueError(f"{str(path)!r} has the shape {self.halves.shape}, not one vector a row")
+
+    @cached_property
+    def every(self) -> Floats:
+        """(rows, dimension), in memory."""
+        return self.halves.astype(np.float32)
+
+    @cached_property
+    def distribution(self) -> Distribution:
+        return Distribution.of([self.every], dimension=self.every.shape[1])
 
     def of(self, rows: Rows) -> Floats:
-        return self.every[rows]
+        return self.halves[rows].astype(np.float32)
 
 
 def segment_vectors(folder: Path, words: LearnedWords, vocabulary: Digests) -> Halves:
