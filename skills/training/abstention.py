@@ -46,6 +46,7 @@ def cases_of(
         if len(rest.rows):
             rows.append((signals(rest, scores(miner.described(rest))), False, True, place))
         on_progress(done, len(places), "taking answers away")
+    on_progress(len(places), len(places), "taking answers away")
     return Cases(
         signals=np.array([row[0] for row in rows], dtype=np.float32).reshape(-1, len(SIGNALS)),
         fits=np.array([row[1] for row in rows], dtype=bool),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,19 +123,16 @@ class RankerTraining:
             for fold, stage in enumerate(self._stages)
         ]
 
-    def _lists(self, parts: Iterable[_Part], what: str, *, whole: bool = False) -> Lists:
-        found = [
-            lists_of(
-                self._pool,
-                part.miner,
-                part.places,
-                whole=whole,
-                on_progress=self._on_progress,
-                what=f"{what} ({number})",
-            )
-            for number, part in enumerate(parts, start=1)
-        ]
+    def _lists(self, parts: Sequence[_Part], what: str, *, whole: bool = False) -> Lists:
+        total, found = sum(len(part.places) for part in parts), []
+        for number, part in enumerate(parts):
+            told = self._told(sum(len(before.places) for before in parts[:number]), total)
+            found.append(lists_of(self._pool, part.miner, part.places, whole=whole, on_progress=told, what=what))
         return beside(found)
+
+    def _told(self, first: int, total: int) -> Progress:
+        """Progress of a part, told as that of the whole."""
+        return lambda done, _, what: self._on_progress(first + done, total, what)
 
     def _trees(self, lists: Lists, what: str) -> dict[str, NDArray[Any]]:
         own = learned_part(lists)
