@@ -132,6 +132,41 @@ async def test_copies_are_told_and_bad_items_spoil_no_other(service: Service) ->
     assert len(change.added) == 2
 
 
+async def test_a_name_that_passes_for_another_skills_is_quarantined(service: Service) -> None:
+    known, imposter = text_skill("pdf-tools"), text_skill("pdf-t\u043e\u043els")
+    await service.skills.add(ListedSource("office", [known]))
+    change = await service.skills.add(ListedSource("stranger", [imposter]))
+    assert change.quarantined == (imposter.skill_id,)
+    assert "confusable_name" in (await service.skills.store.get(imposter.skill_id)).reason
+    both = await service.skills.add(ListedSource("third", [text_skill("git-sum"), text_skill("git-\u0455um")]))
+    assert both.quarantined == ("pool/git-\u0455um",)
+    assert (await service.skills.scan()).quarantined == ()
+
+
+async def test_a_near_copy_of_what_is_there_is_told_when_it_is_added(service: Service) -> None:
+    long = replace(CSV, body=" ".join(f"Step {n}: read row {n} of the table and draw its bar." for n in range(40)))
+    await service.skills.add(ListedSource("office", [long, PDF]))
+    copied = replace(long, id="stranger/chart", body=f"{long.body} Then smile.")
+    change = await service.skills.add(ListedSource("stranger", [copied, text_skill("knit socks")]))
+    [near] = change.near.copies
+    assert (near.skill_id, near.of, near.is_exact) == ("stranger/chart", CSV.skill_id, False)
+    assert near.similarity > 0.9
+    assert (await service.skills.add(ListedSource("stranger", [copied]))).near.copies == ()
+    many = [text_skill(f"knit {n} socks", body=f"Knit {n} socks.") for n in range(60)]
+    change = await service.skills.add(ListedSource("many", many))
+    assert change.near.left_out.startswith("Only 50 of 60 new skills were compared")
+
+
+async def test_texts_that_are_there_are_not_scanned_again(service: Service) -> None:
+    await service.skills.add(ListedSource("office", [CSV]))
+    scanned: list[str] = []
+    service.skills._scan = lambda skill, known: scanned.append(skill.skill_id) or ()  # type: ignore[func-returns-value]  # append gives None, so the empty tuple
+    await service.skills.add(ListedSource("office", [CSV, PDF]))
+    await service.skills.remove(CSV.skill_id, reason="")
+    await service.skills.add(ListedSource("office", [CSV]))
+    assert scanned == [PDF.skill_id, CSV.skill_id]
+
+
 async def test_a_pool_file_goes_into_the_catalogue(service: Service, tmp_path: Path) -> None:
     file = tmp_path / "some.jsonl"
     lines = [{"skill_id": "a", "name": "chart", "description": "Draws charts of CSV tables."}, {"skill_id": "b"}]
