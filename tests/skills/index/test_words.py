@@ -28,9 +28,9 @@ def learned_words(seed: int = 0) -> LearnedWords:
     stems = [Analyzer().terms(word)[0] for word in LEARNED]
     digests = np.array([term_digest(stem) for stem in stems], dtype=np.uint64)
     order = np.argsort(digests)
-    vectors = np.random.default_rng(seed).normal(size=(len(stems), 48)).astype(np.float16)
+    vectors = np.random.default_rng(seed).normal(size=(len(stems), 48)).astype(np.float32)
     vectors[0] = vectors[LEARNED.index("sonnet")]
-    return LearnedWords({"digests": digests[order], "queries": vectors[order], "skills": vectors[order]})
+    return LearnedWords.of(digests[order], vectors[order], vectors[order])
 
 
 class KnowingRanker:
