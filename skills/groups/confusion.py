@@ -157,7 +157,8 @@ def _confusions(index: SkillIndex, skills: Sequence[Skill], id_to_asked: Mapping
             for winner, texts in one.lost_to.items()
         }
     )
-    reader = WordingReader(IndexIdf(index.arrays.terms, index.arrays.vocabulary.numbers_of))
+    arrays = index.arrays
+    reader = WordingReader(IndexIdf(arrays.terms, arrays.vocabulary.numbers_of, arrays.count))
     found = []
     for (skill_id, winner), stolen in sorted(taken.items(), key=lambda item: (-item[1], item[0]))[:TOLD]:
         skill, other, one = by_id[skill_id], by_id[winner], id_to_asked[skill_id]

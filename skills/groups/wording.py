@@ -18,7 +18,7 @@ from skills.ranking.base import Floats, Terms
 SHARED = 8  # words that are told
 TELLING = 5
 BODY_CHARACTERS = 8_000
-LEAST_IDF = 1.5  # of a word that is proposed: one that every fifth skill has tells nothing
+LEAST_IDF = 1.5  # of a word that is proposed: one that every fifth skill has tells nothing, unless few have it
 LEAST_CHARACTERS = 3  # of a word that is proposed
 NumbersOf = Callable[[Iterable[str]], NDArray[np.int64]]
 _WORD = re.compile(r"[^\W\d_]\w*")
@@ -36,9 +36,11 @@ class Wording:
 class IndexIdf:
     """How much each stem tells in an index; nothing for one that no skill has."""
 
-    def __init__(self, terms: Terms, numbers_of: NumbersOf) -> None:
+    def __init__(self, terms: Terms, numbers_of: NumbersOf, count: int) -> None:
+        """`count`: of the skills in the index."""
         self._terms = terms
         self._numbers_of = numbers_of
+        self.least = min(LEAST_IDF, float(np.log1p(max(count - 1.5, 0.0) / 2.5)))  # that of a word in two skills
 
     def __call__(self, stems: Sequence[str]) -> Floats:
         numbers = self._numbers_of(stems)
@@ -64,7 +66,7 @@ class WordingReader:
         shared = {stem: words for stem, words in own_head.items() if stem in other_head}
         return Wording(
             shared=tuple(self._best(shared, SHARED)),
-            telling=tuple(_joined(self._best(new, 2 * TELLING, least_idf=LEAST_IDF), body)[:TELLING]),
+            telling=tuple(_joined(self._best(new, 2 * TELLING, least_idf=self._idf_of.least), body)[:TELLING]),
         )
 
     def _stems(self, text: str) -> dict[str, Counter[str]]:
@@ -94,17 +96,11 @@ def _head(skill: Skill) -> str:
 
 def _joined(words: Sequence[str], body: str) -> list[str]:
     """`Terraform`, `state` become `Terraform state` where the body says so more than once."""
-    said, used = [], set[str]()
-    for word in words:
-        if word in used:
-            continue
-        for other in words:
-            pair = f"{word} {other}"
-            if other != word and other not in used and body.count(pair) > 1:
-                said.append(pair)
-                used |= {word, other}
-                break
-        else:
-            said.append(word)
-            used.add(word)
+    said, left = [], list(words)
+    while left:
+        word = left.pop(0)
+        pairs = [(other, pair) for other in left for pair in (f"{word} {other}", f"{other} {word}")]
+        other, phrase = next(((other, pair) for other, pair in pairs if body.count(pair) > 1), ("", word))
+        said.append(phrase)
+        left = [rest for rest in left if rest != other]
     return said
