@@ -29,7 +29,8 @@ from skills.training.queries import read_queries
 from skills.training.train import TrainingSettings, train
 from skills.tuned_layers import read_tuned_layers
 
-MADE_BY = ("skills", "storage/vectors", "routing/encoders")  # whose code a trained ranker and an index depend on
+INDEXED_BY = ("skills/index", "storage/vectors")  # folders whose code an index depends on
+TRAINED_BY = (*INDEXED_BY, "skills/ranking", "skills/training")
 QUERIES_AT_ONCE = 64
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -55,6 +56,7 @@ class Workbench:
     encoder_name: str = "auto"
     encoder_dir: Path | None = None  # None: the user's cache folder
     given_rankers: Path | None = None  # holds a folder a set, made by `antroute skills train`; None: all are trained
+    untrained: bool = False  # only what needs no ranker
     _encoders: dict[str, KnownVectors] = field(default_factory=dict)
 
     def with_encoder(self, name: str) -> Workbench:
@@ -80,7 +82,7 @@ class Workbench:
     ) -> Path:
         """Built where it is not there yet, as `antroute skills index` does."""
         encoder = self.encoder(ranker)
-        said = [encoder.name, asdict(settings or IndexSettings()), code_sha256(), _digest_of(ranker)]
+        said = [encoder.name, asdict(settings or IndexSettings()), code_sha256(INDEXED_BY), _digest_of(ranker)]
         digest = sha256(json.dumps(said).encode())
         for skill in skills:
             digest.update(f"{skill.skill_id} {content_sha256(skill)}\n".encode())
@@ -129,7 +131,7 @@ class Workbench:
         chosen = settings or TrainingSettings.seeded(seed)
         layers = read_tuned_layers(given) if given is not None and tuned else None
         encoder = self.encoder(given if layers is not None else None).encoder
-        said = json.dumps([one.name, asdict(chosen), bodies, code_sha256(), encoder.name], default=str)
+        said = json.dumps([one.name, asdict(chosen), bodies, code_sha256(TRAINED_BY), encoder.name], default=str)
         folder = self.work / "rankers" / f"{one.name}-{sha256(said.encode()).hexdigest()[:16]}"
         if not folder.exists():
             skills = one.pool if bodies else without_bodies(one.pool)
@@ -192,9 +194,9 @@ def fit_probabilities(index: SkillIndex, texts: Sequence[str], *, what: str) -> 
     return best, probabilities
 
 
-def code_sha256() -> str:
+def code_sha256(folders: Sequence[str] = TRAINED_BY) -> str:
     digest = sha256()
-    for folder in MADE_BY:
+    for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -107,8 +107,8 @@ def measured(bench: Workbench, one: SkillSet, count: int, options: argparse.Name
     folder = bench.index_folder(pool, ranker=options.ranker, what=f"{count} skills")
     build = {"seconds": round(time.monotonic() - began, 1), "cpu_seconds": round(time.process_time() - cpu_began, 1)}
     manifest = bench.opened(folder, ranker=options.ranker).manifest
-    rate = encoding_rate(bench, one.pool, options)
-    minutes = (len(texts) / rate + manifest.seconds.get("in all", build["seconds"])) / 60
+    rate, cpu_rate = encoding_rates(bench, one.pool, options)
+    rest = manifest.seconds.get("in all", build["seconds"])
     return {
         "skills": len(pool),
         "recombined": max(0, len(pool) - len(one.pool)),
@@ -119,7 +119,9 @@ def measured(bench: Workbench, one: SkillSet, count: int, options: argparse.Name
             "steps": dict(manifest.seconds),
             "texts": len(texts),
             "texts_per_second": round(rate, 1),
-            "minutes_with_encoding": round(minutes, 1),
+            "texts_per_cpu_second": round(cpu_rate, 1),
+            "minutes_with_encoding": round((len(texts) / rate + rest) / 60, 1),
+            "cpu_minutes_with_encoding": round((len(texts) / cpu_rate + build["cpu_seconds"]) / 60, 1),
             "vectors": search_of(manifest),
             "megabytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) >> 20,
         },
@@ -129,13 +131,14 @@ def measured(bench: Workbench, one: SkillSet, count: int, options: argparse.Name
     }
 
 
-def encoding_rate(bench: Workbench, pool: Sequence[Skill], options: argparse.Namespace) -> float:
-    """Texts a second, by as many threads as a build takes, of skills drawn from the real pool."""
+def encoding_rates(bench: Workbench, pool: Sequence[Skill], options: argparse.Namespace) -> tuple[float, float]:
+    """Texts a second, by as many threads as a build takes, and a second of CPU; of skills drawn from the real pool."""
     places = np.random.default_rng(options.seed).permutation(len(pool))[:SAMPLE_SKILLS].tolist()
     texts = [text for place in places for text in slot_texts(pool[place], IndexSettings()) if text]
-    began = time.monotonic()
-    embed(texts, bench.encoder(options.ranker).encoder, cache_dir=None)
-    return len(texts) / (time.monotonic() - began)
+    encoder = bench.encoder(options.ranker).encoder
+    began, cpu_began = time.monotonic(), time.process_time()
+    embed(texts, encoder, cache_dir=None)
+    return len(texts) / (time.monotonic() - began), len(texts) / (time.process_time() - cpu_began)
 
 
 def queries(one: SkillSet, options: argparse.Namespace) -> dict[str, list[str]]:
@@ -164,10 +167,10 @@ def served(
     """By a fresh process whose libraries use one thread each."""
     short = asked["short"]
     job = {
-        "index": str(folder),
-        "ranker": None if options.ranker is None else str(options.ranker),
+        "index": str(folder.resolve()),
+        "ranker": None if options.ranker is None else str(options.ranker.resolve()),
         "encoder": bench.encoder_name,
-        "encoder_dir": None if bench.encoder_dir is None else str(bench.encoder_dir),
+        "encoder_dir": None if bench.encoder_dir is None else str(bench.encoder_dir.resolve()),
         "use_gpu": use_gpu,
         "queries": asked,
         "batched": [short[place % len(short)] for place in range(options.batched)],
@@ -268,7 +271,8 @@ def table(row: dict[str, Any]) -> str:
         f"resident: {found['rss_mb']} MB (opened {found['rss_mb_opened']}); open {found['open_seconds']} s",
         f"add one: {row['add_one']}",
         f"build: {build['seconds']} s with vectors known; {build['texts']} texts at {build['texts_per_second']}/s:"
-        f" {build['minutes_with_encoding']} minutes in all; {build['megabytes']} MB",
+        f" {build['minutes_with_encoding']} minutes in all ({build['cpu_minutes_with_encoding']} of CPU);"
+        f" {build['megabytes']} MB",
         f"GPU: {row['gpu'].get('note', row['gpu'].get('batches_of_32'))}",
     ]
     return "\n".join(lines)

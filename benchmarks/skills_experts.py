@@ -82,6 +82,8 @@ def _experts(bench: Workbench, one: SkillSet, *, seed: int, names: Sequence[str]
         own = bench.with_encoder(name)
         folder = own.index_folder(one.pool, what=name)
         yield Expert(encoder=own.encoder(None), index=own.opened(folder))
+    if bench.untrained:
+        return
     ranker = bench.ranker(one, seed=seed)
     tuned = bench.encoder(ranker)
     if isinstance(tuned.encoder, TunedMiniLM):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ Row = dict[str, Any]
 BM25, HEADS, NEAREST = "BM25", "dense, heads", "dense, heads and windows"
 UNTRAINED, TRAINED, RANKED = "first stage, untrained", "first stage, trained", "ranked"
 COMPARED = ("hit@1", "recall@50", "ndcg@10", "complete@10")
+LARGE = 30_000  # skills, from which on an index is not kept
 MOST_SOUGHT = 400  # skills that the curve over pools' sizes asks for: they are in every pool
 
 
@@ -57,7 +59,7 @@ def stages(bench: Workbench, one: SkillSet, *, seed: int) -> Iterator[Row]:
     known: dict[tuple[str, bool], Judged] = {}
     for bodies in (True, False):
         pool = one.pool if bodies else without_bodies(one.pool)
-        ranker = bench.ranker(one, seed=seed, bodies=bodies)
+        ranker = partial(bench.ranker, one, seed=seed, bodies=bodies)
         for stage, found in found_by_stage(bench, pool, asked.texts, ranker=ranker, what=one.name):
             mine = known[stage, bodies] = asked.judged(found)
             against = {} if stage == BM25 else {BM25: asked.compared(mine, known[BM25, bodies])}
@@ -78,13 +80,16 @@ def pool_sizes(bench: Workbench, one: SkillSet, *, seed: int, sizes: Sequence[in
     filling = padding(
         one.pool, sought, size=max(sizes), settings=IndexSettings(), seed=seed, on_progress=told("padding")
     )
-    ranker = bench.ranker(one, seed=seed)
+    ranker = partial(bench.ranker, one, seed=seed)
     for size in sizes:
         pool = padded(one.pool, sought, filling, size)
         real = min(len(pool), len(sought) + len(filling.rest))
         said = {"part": "pool-size", "set": one.name, "size": len(pool), "recombined": len(pool) - real}
         said |= {"sought": len(sought), "left_out_as_copies": filling.excluded}
-        for stage, found in found_by_stage(bench, pool, asked.texts, ranker=ranker, what=f"{size} skills"):
+        found_at_size = found_by_stage(
+            bench, pool, asked.texts, ranker=ranker, what=f"{size} skills", keep=len(pool) < LARGE
+        )
+        for stage, found in found_at_size:
             yield asked.row(asked.judged(found), stage=stage, **said)
 
 
@@ -93,7 +98,11 @@ def transfer(bench: Workbench, one: SkillSet, teacher: SkillSet, *, seed: int) -
     asked = Asked(queries=one.dev, seed=seed)
     base: Judged | None = None
     for stage, found in found_by_stage(
-        bench, one.pool, asked.texts, ranker=bench.ranker(teacher, seed=seed), what=f"{one.name}, by {teacher.name}"
+        bench,
+        one.pool,
+        asked.texts,
+        ranker=partial(bench.ranker, teacher, seed=seed),
+        what=f"{one.name}, by {teacher.name}",
     ):
         mine = asked.judged(found)
         base = base or mine
@@ -107,7 +116,7 @@ def joined(bench: Workbench, one: SkillSet, *, seed: int) -> Iterator[Row]:
     words = float(np.median([len(text.split()) for text in asked.texts])) if asked.queries else 0.0
     base: Judged | None = None
     for stage, found in found_by_stage(
-        bench, one.pool, asked.texts, ranker=bench.ranker(one, seed=seed), what=f"{one.name}, long"
+        bench, one.pool, asked.texts, ranker=partial(bench.ranker, one, seed=seed), what=f"{one.name}, long"
     ):
         mine = asked.judged(found)
         base = base or mine
@@ -116,9 +125,18 @@ def joined(bench: Workbench, one: SkillSet, *, seed: int) -> Iterator[Row]:
 
 
 def found_by_stage(
-    bench: Workbench, pool: Sequence[Skill], texts: Sequence[str], *, ranker: Path, what: str
+    bench: Workbench,
+    pool: Sequence[Skill],
+    texts: Sequence[str],
+    *,
+    ranker: Callable[[], Path],
+    what: str,
+    keep: bool = True,
 ) -> Iterator[tuple[str, list[list[str]]]]:
-    """Each stage's name with the ids that it finds for every text, the baselines first."""
+    """Each stage's name with the ids that it finds for every text, what needs no ranker first.
+
+    `keep` False: indexes are deleted after use.
+    """
     yield BM25, bm25(pool, texts, with_bodies=True)
     plain = bench.encoder(None)
     plain.learn(texts, on_progress=told(what))
@@ -128,11 +146,15 @@ def found_by_stage(
     yield HEADS, dense(index, vectors, windows=False)
     yield NEAREST, dense(index, vectors, windows=True)
     yield UNTRAINED, first_stage(index, texts, top=DEEP, what=what)
-    bench.encoder(ranker).learn(texts, on_progress=told(what))
-    trained_folder = bench.index_folder(pool, ranker=ranker, what=what)
-    trained = bench.opened(trained_folder, ranker=ranker)
+    if not keep:
+        bench.forget(folder)
+    if bench.untrained:
+        return
+    learned = ranker()
+    bench.encoder(learned).learn(texts, on_progress=told(what))
+    trained_folder = bench.index_folder(pool, ranker=learned, what=what)
+    trained = bench.opened(trained_folder, ranker=learned)
     yield TRAINED, first_stage(trained, texts, top=DEEP, what=what)
     yield RANKED, searched(trained, texts, top=DEEP, what=what)
-    del index, trained
-    for made in (folder, trained_folder):
-        bench.forget(made)
+    if not keep:
+        bench.forget(trained_folder)

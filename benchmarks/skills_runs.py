@@ -31,6 +31,7 @@ from benchmarks.skills_tables import tables
 PARTS = ("stages", "pool-size", "abstention", "transfer", "long", "ablation", "experts")
 STORE = "store"
 STORE_ONLY = ("pool-size", "abstention", "long", "ablation", "experts")  # unless --everywhere
+NEED_A_RANKER = ("abstention", "transfer", "ablation")
 SIZES = (1_000, 2_000, 5_000, 10_000, 18_000, 40_000, 80_000)
 
 
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         encoder_name=options.encoder,
         encoder_dir=options.cache / "encoders",
         given_rankers=options.rankers,
+        untrained=options.untrained,
     )
     about = {"machine": machine_facts(), "code_sha256": code_sha256(), "limit": options.limit, "parts": options.parts}
     rows: list[Row] = []
@@ -73,6 +75,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="a ranker is trained with each; draws are by it too")
     parser.add_argument("--limit", type=int, default=0, help="dev queries a set, drawn by the seed; 0: all")
     parser.add_argument("--rankers", type=Path, metavar="DIR", help="trained before: a folder a set; else trained here")
+    parser.add_argument("--untrained", action="store_true", help="only stages that need no ranker: minutes, not hours")
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), metavar="N", help="of pools")
     parser.add_argument("--ablation-queries", type=int, default=3_000, help="that its rankers are trained on")
     parser.add_argument("--ablation-groups", nargs="*", metavar="GROUP", help="of features; default: all, one by one")
@@ -90,7 +93,7 @@ def planned(options: argparse.Namespace) -> list[Job]:
     return [
         Job(part=part, set=name, seed=seed)
         for part in PARTS
-        if part in options.parts
+        if part in options.parts and not (options.untrained and part in NEED_A_RANKER)
         for seed in range(options.seeds)
         for name in options.sets
         if not (part == "transfer" and name == STORE)
