@@ -21,7 +21,14 @@ FIELD_WEIGHTS: Mapping[FieldName, float] = {"name": 3.0, "description": 3.0, "bo
 QUERY_SATURATION = 0.5  # count / (count + this): a word ten times in a query is not ten times as important
 SKILL_SATURATION = 1.2
 ROWS_AT_ONCE = 512
-SHAPES = {"digests": ("words",), "queries": ("words", "dimension"), "skills": ("words", "dimension")}
+SHAPES = {
+    "digests": ("words",),
+    "queries": ("words", "dimension"),
+    "query_scales": ("words",),
+    "skills": ("words", "dimension"),
+    "skill_scales": ("words",),
+}
+LARGEST = 127  # of int8
 Places = NDArray[np.int64]
 UNKNOWN = -1
 
@@ -30,19 +37,39 @@ class LearnedWords:
     """Texts to vectors; words that were not learned are passed over. Safe to share among threads."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """`digests` ascending, uint64; `queries` and `skills` float16. Raises ValueError where they do not fit."""
+        """`digests` ascending, uint64; tables int8, each row times its scale. Raises ValueError where they do not fit.
+
+        `of` makes the arrays of tables of real numbers.
+        """
         digests, queries, skills = arrays["digests"], arrays["queries"], arrays["skills"]
+        scales = (arrays["query_scales"], arrays["skill_scales"])
         if digests.dtype != np.uint64 or digests.ndim != 1 or not (digests[1:] > digests[:-1]).all():
             raise ValueError("'digests' must be ascending numbers of uint64.")
         if queries.ndim != 2 or queries.shape != skills.shape or len(queries) != len(digests):
             raise ValueError(f"Tables of shapes {queries.shape} and {skills.shape} do not fit {len(digests)} words.")
-        if queries.dtype != np.float16 or skills.dtype != np.float16:
-            raise ValueError(f"Tables are of {queries.dtype} and {skills.dtype}; they must be of float16.")
-        self.arrays: Mapping[str, NDArray[Any]] = {"digests": digests, "queries": queries, "skills": skills}
+        if queries.dtype != np.int8 or skills.dtype != np.int8:
+            raise ValueError(f"Tables are of {queries.dtype} and {skills.dtype}; they must be of int8.")
+        if any(scale.shape != digests.shape or scale.dtype != np.float32 for scale in scales):
+            raise ValueError(f"Scales must be {len(digests)} numbers of float32.")
+        self.arrays: Mapping[str, NDArray[Any]] = {name: arrays[name] for name in SHAPES}
         self.dimension = int(queries.shape[1])
         self.sha256 = sha256(
             b"".join(np.ascontiguousarray(array).tobytes() for array in self.arrays.values())
         ).hexdigest()
+
+    @classmethod
+    def of(cls, digests: NDArray[np.uint64], queries: Floats, skills: Floats) -> LearnedWords:
+        """From tables of real numbers (words, dimension), rounded to 255 steps a row."""
+        (asked, query_scales), (told, skill_scales) = _rounded(queries), _rounded(skills)
+        return cls(
+            {
+                "digests": digests,
+                "queries": asked,
+                "query_scales": query_scales,
+                "skills": told,
+                "skill_scales": skill_scales,
+            }
+        )
 
     def __len__(self) -> int:
         return len(self.arrays["digests"])
@@ -61,7 +88,7 @@ class LearnedWords:
         for row, (words, count) in enumerate(zip(stems, counts, strict=True)):
             places = self.places(np.array([term_digest(word) for word in words], dtype=np.uint64))
             known = places != UNKNOWN
-            weights = saturated_counts(count[known], QUERY_SATURATION)
+            weights = saturated_counts(count[known], QUERY_SATURATION) * self.arrays["query_scales"][places[known]]
             vectors[row] = weights @ self.arrays["queries"][places[known]].astype(np.float32)
         return normalised(vectors)
 
@@ -72,7 +99,7 @@ class LearnedWords:
         for first in range(0, rows, ROWS_AT_ONCE):
             last = min(first + ROWS_AT_ONCE, rows)
             owners, words, counts = weighted_words(fields, places, first, last)
-            weights = saturated_counts(counts, SKILL_SATURATION)
+            weights = saturated_counts(counts, SKILL_SATURATION) * self.arrays["skill_scales"][words]
             for row in np.unique(owners).tolist():
                 own = slice(*np.searchsorted(owners, [row, row + 1]).tolist())
                 vectors[row] = weights[own] @ self.arrays["skills"][words[own]].astype(np.float32)
@@ -105,3 +132,10 @@ def saturated_counts(counts: Floats, saturation: float) -> Floats:
 def normalised(vectors: Floats) -> Floats:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+def _rounded(table: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """The table in int8, and what each row is to be multiplied with."""
+    scales = np.asarray(np.abs(table).max(axis=1, initial=0.0) / LARGEST, dtype=np.float32)
+    steps = np.rint(table / np.where(scales > 0, scales, 1)[:, None])
+    return steps.astype(np.int8), scales

@@ -22,7 +22,7 @@ from skills.training.lists import Lists, MemoryView, Miner, Pool, Stage, beside,
 from skills.training.measures import measures_by_kind
 from skills.training.memory_views import MemoryTraining
 
-MOST_CASES = 1_500  # queries that the fit is learned from
+MOST_CASES = 1_000  # queries that the fit is learned from
 QUERY_PARTS = 10  # of the memory's queries one part is held out
 
 
@@ -105,7 +105,7 @@ class RankerTraining:
         width = len(FEATURES) + len(MEMORY_FEATURES)
         every = beside(learned)
         before = Trees(self._trees(every, "memory, 1 of 2"), features=width)
-        found = joined_cases([self._cases(parts, before.sums) for parts in cases])
+        found = joined_cases([self._cases(parts, before.sums, MOST_CASES // len(cases)) for parts in cases])
         metrics = {
             "held_out": "queries",
             "ranker": self._measured_views(warm, before),
@@ -143,8 +143,8 @@ class RankerTraining:
 
         return fit_trees(own.features, own.labels, own.sizes, self._settings, seed=self._seed, on_progress=told)
 
-    def _cases(self, parts: Sequence[_Part], scores: Callable[[Floats], Floats]) -> Cases:
-        most = MOST_CASES // len(parts)
+    def _cases(self, parts: Sequence[_Part], scores: Callable[[Floats], Floats], queries: int = MOST_CASES) -> Cases:
+        most = queries // len(parts)
         return joined_cases(
             [
                 cases_of(self._pool, part.miner, part.places[:most], scores, on_progress=self._on_progress)

@@ -49,8 +49,8 @@ class TrainingSettings:
 
     seed: int = 0
     queries: int = 12_000  # whose candidates the trees of texts learn from, evenly over kinds
-    queries_beside_memory: int = 5_000  # as many where the memory's trees will mostly rank
-    memory_queries: int = 6_000  # whose candidates the memory's trees learn from
+    queries_beside_memory: int = 3_000  # as many where the memory's trees will mostly rank
+    memory_queries: int = 5_000  # whose candidates the memory's trees learn from
     with_memory: bool = True  # False: past queries are learned from, and not remembered
     without_features: tuple[str, ...] = ()  # groups of features, or single ones, that trees do not look at
     words: WordsSettings = field(default_factory=WordsSettings)

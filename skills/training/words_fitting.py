@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +21,17 @@ from skills.ranking.learned_words import FIELD_WEIGHTS, QUERY_SATURATION, SKILL_
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-LEAST_SKILLS = 2  # that have a word, for it to be learned
-LEAST_QUERIES = 3  # that have it, where no two skills do
+LEAST_SKILLS = 5  # that have a word, for it to be learned; BM25 knows rarer ones as well, and tables stay small
+LEAST_QUERIES = 5  # that have it, where fewer skills do
 BATCH = 256
 TEMPERATURE = 0.05
 START_LENGTH = 5.0  # of the singular vectors' rows: how far one step turns them
-LEARNING_RATE = 0.01
+LEARNING_RATE = 0.004
+DROPPED = 0.3  # of the words of a text, each time it is seen
 DECAY = 0.7  # of the learning rate, an epoch
 HEADINGS_SHARE = 0.4  # of the skills with headings, an epoch
 LEAST_LENGTH = 1e-6
+MOMENTUM, SECOND_MOMENTUM, TINY = 0.9, 0.999, 1e-8
 
 Numbers = NDArray[np.int64]
 
@@ -43,12 +45,65 @@ class Bags(NamedTuple):
     headings: csr_matrix
 
 
+class WordTable:
+    """A vector a word, and what Adam keeps of each (Kingma and Ba, 2015); words that are not met are left alone."""
+
+    def __init__(self, start: Floats) -> None:
+        self.values = start.copy()
+        self._mean = np.zeros_like(start)
+        self._square = np.zeros_like(start)
+        self._steps = 0
+
+    def vectors(self, words: csr_matrix) -> tuple[Floats, Floats]:
+        """(texts, dimension), length one; and the lengths that the sums had."""
+        sums = words @ self.values
+        lengths = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(LEAST_LENGTH))
+        return sums / lengths, lengths
+
+    def step(self, words: csr_matrix, gradient: Floats, rate: float) -> None:
+        """`gradient`: (texts, dimension), by the sums."""
+        from scipy.sparse import csr_matrix
+
+        self._steps += 1
+        rows, columns = np.unique(words.indices, return_inverse=True)
+        own = csr_matrix((words.data, columns, words.indptr), shape=(words.shape[0], len(rows)))
+        by_word = own.T @ gradient
+        mean = self._mean[rows] * np.float32(MOMENTUM) + by_word * np.float32(1 - MOMENTUM)
+        square = self._square[rows] * np.float32(SECOND_MOMENTUM) + by_word**2 * np.float32(1 - SECOND_MOMENTUM)
+        self._mean[rows], self._square[rows] = mean, square
+        size = rate * np.sqrt(1 - SECOND_MOMENTUM**self._steps) / (1 - MOMENTUM**self._steps)
+        self.values[rows] -= np.float32(size) * mean / (np.sqrt(square) + np.float32(TINY))
+
+
+def learn(
+    left: WordTable, asked: csr_matrix, right: WordTable, told: csr_matrix, *, answers: Numbers, rate: float
+) -> float:
+    """One step on a batch whose i-th row of `told` answers the i-th of `asked`; the mean loss before it.
+
+    `answers`: who each row of `told` is; the same one is not held against itself.
+    """
+    queries, query_lengths = left.vectors(asked)
+    skills, skill_lengths = right.vectors(told)
+    scores = queries @ skills.T / np.float32(TEMPERATURE)
+    same = answers[:, None] == answers[None, :]
+    np.fill_diagonal(same, False)
+    scores[same] = -np.inf
+    scores -= scores.max(axis=1, keepdims=True)
+    shares = np.exp(scores)
+    shares /= shares.sum(axis=1, keepdims=True)
+    loss = float(-np.log(np.maximum(np.diagonal(shares), 1e-30)).mean())
+    wrong = (shares - np.eye(len(shares), dtype=np.float32)) / np.float32(len(shares) * TEMPERATURE)
+    left.step(asked, _by_sum(queries, wrong @ skills, query_lengths), rate)
+    right.step(told, _by_sum(skills, wrong.T @ queries, skill_lengths), rate)
+    return loss
+
+
 @dataclass(frozen=True, kw_only=True)
 class WordsSettings:
     """How the vectors are fitted."""
 
     dimension: int = 192
-    epochs: int = 6
+    epochs: int = 4
     seed: int = 0
 
 
@@ -77,44 +132,18 @@ class WordsFitting:
 
     def fit(self, pairs: NDArray[np.int64], *, on_progress: Progress = no_progress) -> LearnedWords:
         """`pairs`: (pairs, 2) of a query and a skill that answered it. The same seed gives the same words."""
-        import torch
-
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # sums in one order, whatever machine
-        try:
-            return self._fitted(pairs, on_progress)
-        finally:
-            torch.set_num_threads(threads)
-
-    def _fitted(self, pairs: NDArray[np.int64], on_progress: Progress) -> LearnedWords:
-        import torch
-
         rng = np.random.default_rng(self._settings.seed)
-        start = torch.from_numpy(self._singular() * np.float32(START_LENGTH))
-        of_queries, of_skills = (
-            torch.nn.EmbeddingBag.from_pretrained(start.clone(), freeze=False, mode="sum", sparse=True) for _ in "qs"
-        )
-        optimizer = torch.optim.SparseAdam([*of_queries.parameters(), *of_skills.parameters()], lr=LEARNING_RATE)
+        start = self._singular() * np.float32(START_LENGTH)
+        of_queries, of_skills = WordTable(start), WordTable(start)
+        rate = LEARNING_RATE
         for epoch in range(self._settings.epochs):
             batches = self._batches(pairs, rng)
             for done, (left, right, rows, skills) in enumerate(batches):
-                asked, answers = _vectors(of_queries, left, rows), _vectors(of_skills, right, skills)
-                scores = asked @ answers.T / TEMPERATURE
-                same = torch.from_numpy(skills[:, None] == skills[None, :])
-                same.fill_diagonal_(False)
-                loss = torch.nn.functional.cross_entropy(scores.masked_fill(same, -1e4), torch.arange(len(skills)))
-                _step(optimizer, loss)
+                learn(of_queries, left[rows], of_skills, right[skills], answers=skills, rate=rate)
                 on_progress(epoch * len(batches) + done + 1, self._settings.epochs * len(batches), "learning words")
-            for group in optimizer.param_groups:
-                group["lr"] *= DECAY
-        tables = [table.weight.detach().numpy() * self._idf[:, None] for table in (of_queries, of_skills)]
-        return LearnedWords(
-            {
-                "digests": self._digests,
-                "queries": tables[0].astype(np.float16),
-                "skills": tables[1].astype(np.float16),
-            }
-        )
+            rate *= DECAY
+        queries, skills = (table.values * self._idf[:, None] for table in (of_queries, of_skills))
+        return LearnedWords.of(self._digests, queries, skills)
 
     def _batches(
         self, pairs: NDArray[np.int64], rng: np.random.Generator
@@ -183,21 +212,8 @@ def _filled(table: csr_matrix) -> Numbers:
     return np.flatnonzero(np.diff(table.indptr) > 0)
 
 
-def _step(optimizer: Any, loss: Any) -> None:
-    """Both of torch, which leaves these calls without types."""
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
-
-def _vectors(table: Any, words: csr_matrix, rows: Numbers) -> Any:
-    """(rows, dimension) of torch, length one."""
-    import torch
-
-    own = words[rows]
-    summed = table(
-        torch.from_numpy(own.indices.astype(np.int64)),
-        torch.from_numpy(own.indptr[:-1].astype(np.int64)),
-        per_sample_weights=torch.from_numpy(own.data),
-    )
-    return torch.nn.functional.normalize(summed, dim=1, eps=LEAST_LENGTH)
+def _by_sum(unit: Floats, gradient: Floats, lengths: Floats) -> Floats:
+    """The gradient by the sum, from that by the sum made of length one."""
+    along = np.einsum("ij,ij->i", unit, gradient)[:, None]
+    found: Floats = (gradient - unit * along) / lengths
+    return found

@@ -33,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
         "split_masks": np.array([0xFFFE], dtype=np.uint16),
         "leaves": np.array([[0.0, 1.0, *[0.0] * 14]]),
     }
-    table = np.ones((2, 3), dtype=np.float16)
-    words = LearnedWords({"digests": np.array([1, 2], dtype=np.uint64), "queries": table, "skills": table})
+    table = np.ones((2, 3), dtype=np.float32)
+    words = LearnedWords.of(np.array([1, 2], dtype=np.uint64), table, table)
     ones = np.ones(len(SIGNALS), dtype=np.float32)
     fit = Fit({"weights": ones, "centre": ones, "scale": ones, "bias": np.zeros(1, dtype=np.float32)})
     parts = RankerParts(
@@ -88,7 +88,7 @@ def test_missing_file_is_refused(folder: Path, name: str) -> None:
     ("name", "value", "message"),
     [
         ("words.digests", np.array([2, 1], dtype=np.uint64), "ascending"),
-        ("words.skills", np.ones((2, 2), dtype=np.float16), "do not fit"),
+        ("words.skills", np.ones((2, 2), dtype=np.int8), "do not fit"),
         ("trees.split_features", np.array([10_000], dtype=np.int32), "within 0 to"),
         ("trees.split_masks", np.array([1], dtype=np.int64), "uint16"),
         ("trees.leaves", np.full((1, 16), 1e39), "no answer"),
