@@ -162,6 +162,6 @@ def existing(url: str) -> str:
     file = Path(url.removeprefix(SQLITE))
     if url.startswith(SQLITE) and not file.is_file():
         raise InvalidInput(
-            f"No database {str(file)!r}.", field="store", hint="Correct --store, or make one: antroute ask TEXT"
+            f"No database {str(file)!r}.", field="store", hint="Correct --store, or make one: antroute ask TEXT, or antroute skills add SOURCE"
         )
     return url
