@@ -162,6 +162,8 @@ def existing(url: str) -> str:
     file = Path(url.removeprefix(SQLITE))
     if url.startswith(SQLITE) and not file.is_file():
         raise InvalidInput(
-            f"No database {str(file)!r}.", field="store", hint="Correct --store, or make one: antroute ask TEXT, or antroute skills add SOURCE"
+            f"No database {str(file)!r}.",
+            field="store",
+            hint="Correct --store, or make one: antroute ask TEXT, or antroute skills add SOURCE",
         )
     return url
