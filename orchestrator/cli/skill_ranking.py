@@ -40,7 +40,10 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED)] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Trains a ranker of skills on a pool and queries with known answers, and judges it on skills it did not see."""
+    """Trains a ranker of skills on a pool and queries with known answers, and judges it on skills it did not see.
+
+    The encoder `auto` is the one that the shipped ranker carries, tuned for skills, where there is one.
+    """
     from orchestrator.settings import load_settings
     from skills.training.train import TrainingSettings
     from skills.training.train import train as trained_on
@@ -83,12 +86,18 @@ def index(
     as_json: AsJson = False,
 ) -> None:
     """Builds an index of a pool's skills; of one that is there what did not change is taken over."""
+    from orchestrator.settings import load_settings
     from skills.index.building import build_index
 
     files = _files(ranker=ranker, encoder=encoder)
     with progress_bar() as on_progress:
         change = build_index(
-            read_skills(pool), out, encoder=files.encoder, ranker=_checked(files), on_progress=on_progress
+            read_skills(pool),
+            out,
+            encoder=files.encoder,
+            ranker=_checked(files),
+            cache_dir=load_settings().cache_dir / "embeddings",  # where `train` has kept those of the same pool
+            on_progress=on_progress,
         )
     if as_json:
         say_json(_index_summary(change, out))
@@ -162,10 +171,14 @@ def _queries(path: Path, skills: Sequence[Skill]) -> QueryFile:
 
 
 def _encoder(name: str) -> tuple[Encoder, TunedLayers | None]:
+    from orchestrator.index_files import default_ranker
     from orchestrator.settings import load_settings
     from routing.registry import TUNED_PREFIX, choose_encoder
     from skills.tuned_layers import read_tuned_layers
 
+    shipped = default_ranker()
+    if name == "auto" and shipped is not None and read_tuned_layers(shipped) is not None:
+        name = f"{TUNED_PREFIX}{shipped}"
     choice = choose_encoder(name, cache_dir=load_settings().encoder_dir)
     if choice.fallback_reason:
         note(f"note: no sentence encoder, learning from hashed words: {choice.fallback_reason}")

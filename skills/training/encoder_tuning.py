@@ -34,6 +34,7 @@ from skills.training.encoder_tuning_pairs import (
     Similarities,
     hard_negatives,
     head_text,
+    queries_digest,
     sampled_pairs,
     window_text,
 )
@@ -112,6 +113,7 @@ def tune_for(
         **asdict(settings),
         "base": encoder.name,
         "queries": len(queries),
+        "queries_sha256": queries_digest(queries),
         "pairs": len(pairs),
         "steps": len(tuning.losses),
         "first_loss": round(float(np.mean(tuning.losses[:10])), 4),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +136,19 @@ def tuning_half(queries: Sequence[LabelledQuery], *, seed: int = 0) -> tuple[fro
     for query in queries:
         sides[first_of(min(query.gold_ids)) not in tuned].append(query.query_id)
     return frozenset(sides[0]), frozenset(sides[1])
+
+
+def queries_digest(queries: Sequence[LabelledQuery]) -> str:
+    """Names this set of queries, whatever their order."""
+    lines = sorted(f"{query.query_id}\n{query.text}\n{sorted(query.gold_ids)}" for query in queries)
+    return sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def left_to_learn(queries: Sequence[LabelledQuery], *, seed: int, tuned_with: str) -> frozenset[str]:
+    """Ids of those that an encoder was not tuned with: all, but where one half's digest is `tuned_with`."""
+    own, left = tuning_half(queries, seed=seed)
+    is_same = queries_digest([query for query in queries if query.query_id in own]) == tuned_with
+    return left if is_same else own | left
 
 
 def _by_skill(rows: Sequence[Collection[int]]) -> dict[int, list[int]]:

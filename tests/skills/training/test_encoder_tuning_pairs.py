@@ -12,6 +12,8 @@ from skills.training.encoder_tuning_pairs import (
     Shares,
     Similarities,
     hard_negatives,
+    left_to_learn,
+    queries_digest,
     sampled_pairs,
     tuning_half,
 )
@@ -99,3 +101,10 @@ def test_halves_part_the_queries_and_keep_copies_together() -> None:
             by_skill.setdefault(skill_id, set()).add(one.query_id in tuned)
     assert all(len(sides) == 1 for sides in by_skill.values())
     assert by_skill["s0"] == by_skill["s1"] == by_skill["s2"]
+
+
+def test_only_queries_that_the_encoder_was_tuned_with_are_kept_from_the_ranker() -> None:
+    tuned, other = tuning_half(QUERIES, seed=3)
+    digest = queries_digest([query for query in reversed(QUERIES) if query.query_id in tuned])
+    assert left_to_learn(QUERIES, seed=3, tuned_with=digest) == other
+    assert left_to_learn(QUERIES, seed=3, tuned_with="of other queries") == tuned | other
