@@ -89,12 +89,13 @@ def ablation(
 
 
 def without_field(pool: Sequence[Skill], name: str) -> list[Skill]:
-    blank = {
-        "name": lambda skill: replace(skill, id=skill.skill_id, name=""),
-        "description": lambda skill: replace(skill, description=""),
-        "body": lambda skill: replace(skill, body=""),
-    }[name]
-    return [blank(skill) for skill in pool]
+    return [_blanked(skill, name) for skill in pool]
+
+
+def _blanked(skill: Skill, name: str) -> Skill:
+    if name == "name":
+        return replace(skill, id=skill.skill_id, name="")
+    return replace(skill, description="") if name == "description" else replace(skill, body="")
 
 
 def _retrained(it: Ablation, *, seed: int, queries: int, groups: Sequence[str]) -> Iterator[Row]:
