@@ -46,7 +46,7 @@ async def weak_labels(
         for attempt in attempts:
             payload = payloads.get(attempt.decision.payload_id)
             text = "" if payload is None else payload.text or ""
-            if attempt.rewards and text.strip():
+            if attempt.rewards and _was_answered(attempt) and text.strip():
                 labels += _labels(attempt, text, await called_skills(stores, attempt))
         seen += len(attempts)
         on_progress(seen, 0, "reading decisions")
@@ -82,6 +82,11 @@ async def called_skills(stores: Stores, attempt: Attempt) -> tuple[str, ...]:
     called = _called(spans, attempt.decision.id)
     shown = {skill.skill_id for skill in selection.shown}
     return tuple(dict.fromkeys(skill_id for skill_id in called if skill_id in shown))
+
+
+def _was_answered(attempt: Attempt) -> bool:
+    """A model that was too slow, or away, says nothing of the skills."""
+    return any(outcome.status == "succeeded" for outcome in attempt.outcomes)
 
 
 def _called(spans: Iterable[Span], decision_id: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.errors import ModelUnavailable
 from agents.llm import CompletionRequest
 from orchestrator.skill_labels import called_skills, weak_labels, write_labels
 from storage.errors import InvalidInput
@@ -60,6 +61,19 @@ async def test_calls_are_told_apart_by_decision(make_skill_service: MakeSkillSer
     first, second = (await service.trace(run.run_id)).attempts
     assert await called_skills(service.stores, first) == ()
     assert await called_skills(service.stores, second) == ("pool/letters",)
+
+
+async def test_a_model_that_failed_after_reading_says_nothing_of_the_skill(
+    make_skill_service: MakeSkillService,
+) -> None:
+    candidates = [{"id": "reader", "agent": "skilled", "model": "small", "found_skills": 2}]
+    service = await make_skill_service(*SKILLS, small=fails, candidates=candidates)
+    with pytest.raises(ModelUnavailable) as raised:
+        await service.run("read, then nobody answers")
+    attempt = await service.attempt(str(raised.value.decision_id))
+    assert await called_skills(service.stores, attempt) == ("pool/letters", "pool/poems")
+    assert attempt.rewards
+    assert await weak_labels(service.stores) == []
 
 
 async def test_since_and_erased_texts_are_heeded(make_skill_service: MakeSkillService) -> None:
