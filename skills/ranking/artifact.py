@@ -29,6 +29,7 @@ from storage.artifact_files import ArtifactKind, Body, read_files
 from storage.errors import ArtifactRefused
 
 KIND = ArtifactKind(noun="ranker", formats={"skill_ranker_format": 1})
+START = "fused, behind the best"  # feature that scores by texts begin with
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -52,9 +53,14 @@ class RankerParts:
     memory: Memory | None = None
 
 
+def text_trees(arrays: Arrays) -> Trees:
+    """Over the features of texts; without trees the order is the first stage's. Raises ValueError."""
+    return Trees(arrays, features=len(FEATURES), start=list(FEATURES).index(START))
+
+
 def features_digest() -> str:
     """Another one: the numbers that a ranker was trained on are no longer those that it would be given."""
-    named: list[object] = [FEATURES_VERSION, list(FEATURES), list(MEMORY_FEATURES), list(fit.SIGNALS)]
+    named: list[object] = [FEATURES_VERSION, START, list(FEATURES), list(MEMORY_FEATURES), list(fit.SIGNALS)]
     return sha256(json.dumps(named).encode()).hexdigest()
 
 
@@ -115,7 +121,7 @@ def _parts(arrays: Arrays, body: Body) -> RankerParts:
     return RankerParts(
         query_mean=arrays["query_mean"].astype(np.float32),
         words=LearnedWords(_own(arrays, "words", learned_words.SHAPES)),
-        trees=Trees(_own(arrays, "trees", bit_trees.SHAPES), features=len(FEATURES)),
+        trees=text_trees(_own(arrays, "trees", bit_trees.SHAPES)),
         fit=Fit(_own(arrays, "fit", fit.SHAPES)) if "fit.bias" in arrays else None,
         memory=None if keys is None else _memory(arrays, [SkillKey(**key) for key in keys], dimension),
     )

@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 from skills.bit_trees import ALL, BITS, check_trees, lowest_bits
 from skills.ranking.base import Floats
 
+ROWS_AT_ONCE = 512
+
 
 class Trees:
     """Safe to share among threads."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], *, features: int) -> None:
-        """`arrays` as `skills.bit_trees.SHAPES`. Raises ValueError where they do not make trees."""
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], *, features: int, start: int | None = None) -> None:
+        """`arrays` as `skills.bit_trees.SHAPES`. `start`: the feature that each row's sum begins with; None: 0.
+
+        Raises ValueError where they do not make trees.
+        """
         check_trees(arrays, features=features)
         trees = len(arrays["leaves"])
         self.features = features
+        self._start = start
         # A tree that is a leaf has no split: one that nothing fails stands before each tree's own.
         owners = np.concatenate([np.arange(trees), arrays["split_trees"]])
         order = np.argsort(owners, kind="stable")
@@ -37,8 +43,15 @@ class Trees:
         """(rows,). Raises ValueError for another number of features, or one that is not finite."""
         if rows.ndim != 2 or rows.shape[1] != self.features or not np.isfinite(rows).all():
             raise ValueError(f"Rows of shape {rows.shape}; finite ones of {self.features} features would be right.")
-        if not len(self._starts) or not len(rows):
-            return np.zeros(len(rows), dtype=np.float32)
+        total = (
+            np.zeros(len(rows), dtype=np.float32) if self._start is None else rows[:, self._start].astype(np.float32)
+        )
+        if len(self._starts):
+            for first in range(0, len(rows), ROWS_AT_ONCE):
+                total[first : first + ROWS_AT_ONCE] += self._sums(rows[first : first + ROWS_AT_ONCE])
+        return total
+
+    def _sums(self, rows: Floats) -> Floats:
         by_feature = np.ascontiguousarray(rows.T, dtype=np.float32)
         fails = by_feature[self._features] > self._thresholds  # (splits, rows)
         remaining = np.bitwise_and.reduceat(np.where(fails, self._masks, ALL), self._starts, axis=0)

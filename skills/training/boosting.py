@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +38,13 @@ def fit_trees(
     settings: BoostingSettings,
     *,
     seed: int,
+    start: Floats | None = None,
     on_progress: Progress = no_progress,
 ) -> dict[str, NDArray[Any]]:
-    """Arrays as `skills.bit_trees.SHAPES`. `sizes`: candidates of each list, in the order of the rows."""
+    """Arrays as `skills.bit_trees.SHAPES`. `sizes`: candidates of each list, in the order of the rows.
+
+    `start`: the score that each candidate has before the first tree; None: 0.
+    """
     import lightgbm
 
     parameters: dict[str, object] = {
@@ -67,6 +72,13 @@ def fit_trees(
         if done % TREES_AT_ONCE == 0 or done == settings.trees:
             on_progress(done, settings.trees, "growing trees")
 
-    data = lightgbm.Dataset(features, labels.astype(np.int32), group=sizes, params=parameters)
+    data = lightgbm.Dataset(features, labels.astype(np.int32), group=sizes, init_score=start, params=parameters)
     booster = lightgbm.train(parameters, data, num_boost_round=settings.trees, callbacks=[told])
     return flatten(booster.dump_model()["tree_info"])
+
+
+def some_trees(arrays: Mapping[str, NDArray[Any]], *, first: int, last: int) -> dict[str, NDArray[Any]]:
+    """Those from `first` to before `last`."""
+    own = (arrays["split_trees"] >= first) & (arrays["split_trees"] < last)
+    splits = {name: array[own] for name, array in arrays.items() if name != "leaves"}
+    return {**splits, "split_trees": splits["split_trees"] - first, "leaves": arrays["leaves"][first:last]}

@@ -10,20 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skills.progress import Progress, no_progress
+from skills.ranking.artifact import START, text_trees
 from skills.ranking.base import Floats, Rows
 from skills.ranking.features import FEATURES
 from skills.ranking.fit import Fit
 from skills.ranking.query_memory import FEATURES as MEMORY_FEATURES
 from skills.ranking.trees import Trees
 from skills.training.abstention import Cases, cases_of, error_rates, fit_fit, joined_cases
-from skills.training.boosting import BoostingSettings, fit_trees
+from skills.training.boosting import BoostingSettings, fit_trees, some_trees
 from skills.training.folds import Numbers
 from skills.training.lists import Lists, MemoryView, Miner, Pool, Stage, beside, learned_part, lists_of, orders_of
-from skills.training.measures import measures_by_kind
+from skills.training.measures import mean_measures, measures_by_kind
 from skills.training.memory_views import MemoryTraining
 
 MOST_CASES = 1_000  # queries that the fit is learned from
 QUERY_PARTS = 10  # of the memory's queries one part is held out
+
+
+LEARNED, CHOOSING, JUDGED = 0, 1, 2  # what queries of a skill are for
+START_COLUMN = list(FEATURES).index(START)
+TREES_A_STEP = 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,22 +73,41 @@ class RankerTraining:
         self._seed = seed
         self._on_progress = on_progress
 
-    def by_text(self, places: Numbers, is_held_out: NDArray[np.bool_]) -> Judged:
-        """`is_held_out`: of each query of the pool, whether its skills are."""
-        held_out = is_held_out[places]
-        learned = self._lists(self._parts(places[~held_out]), "finding candidates")
-        judged = self._lists(self._parts(places[held_out]), "finding candidates of held-out skills", whole=True)
-        before = Trees(self._trees(learned, "1 of 2"), features=len(FEATURES))
-        cases = self._cases(self._parts(places[held_out]), before.sums)
+    def by_text(self, places: Numbers, parts_of: Numbers) -> Judged:
+        """`parts_of`: of each query of the pool the part that its skills are in: to be learned from, or held out."""
+        part = parts_of[places]
+        judged_places = places[part == JUDGED]
+        learned = self._lists(self._parts(places[part == LEARNED]), "finding candidates")
+        chosen = self._lists(self._parts(places[part == CHOOSING]), "finding candidates of held-out skills", whole=True)
+        judged = self._lists(self._parts(judged_places), "finding candidates of held-out skills", whole=True)
+        count, before = self._enough(self._trees(learned, "1 of 2", start=START_COLUMN), chosen)
+        cases = self._cases(self._parts(judged_places), text_trees(before).sums)
         metrics = {
             "held_out": "skills",
-            "ranker": self._measured(judged, places[held_out], before.sums(judged.features)),
-            "first_stage": self._measured(judged, places[held_out], None),
+            "ranker": self._measured(judged, judged_places, text_trees(before).sums(judged.features)),
+            "first_stage": self._measured(judged, judged_places, None),
             "fit": error_rates(cases),
-            "lists": len(learned.sizes) + len(judged.sizes),
+            "lists": len(learned.sizes) + len(chosen.sizes) + len(judged.sizes),
+            "trees": count,
         }
-        arrays = self._trees(beside([learned, judged]), "2 of 2")
-        return Judged(arrays=arrays, trees=Trees(arrays, features=len(FEATURES)), fit=fit_fit(cases), metrics=metrics)
+        every = self._trees(beside([learned, chosen, judged]), "2 of 2", start=START_COLUMN) if count else before
+        arrays = some_trees(every, first=0, last=count)
+        return Judged(arrays=arrays, trees=text_trees(arrays), fit=fit_fit(cases), metrics=metrics)
+
+    def _enough(self, arrays: dict[str, NDArray[Any]], lists: Lists) -> tuple[int, dict[str, NDArray[Any]]]:
+        """As many of the trees as order these lists best, and how many; none where the first stage does better."""
+        scores = lists.features[:, START_COLUMN].copy()
+        needed = [self._pool.needed[place] for place in lists.places.tolist()]
+        best, count = mean_measures(list(orders_of(lists, scores).values()), needed).ndcg_at_10, 0
+        trees = len(arrays["leaves"])
+        for first in range(0, trees, TREES_A_STEP):
+            last = min(first + TREES_A_STEP, trees)
+            scores += Trees(some_trees(arrays, first=first, last=last), features=len(FEATURES)).sums(lists.features)
+            found = mean_measures(list(orders_of(lists, scores).values()), needed).ndcg_at_10
+            if found > best:
+                best, count = found, last
+            self._on_progress(last, trees, "choosing how many trees")
+        return count, some_trees(arrays, first=0, last=count)
 
     def by_memory(self, memory: MemoryTraining, places: Numbers) -> Judged:
         """Held out are queries; those that need none but skills without past queries are judged apart."""
@@ -134,14 +159,18 @@ class RankerTraining:
         """Progress of a part, told as that of the whole."""
         return lambda done, _, what: self._on_progress(first + done, total, what)
 
-    def _trees(self, lists: Lists, what: str) -> dict[str, NDArray[Any]]:
+    def _trees(self, lists: Lists, what: str, *, start: int | None = None) -> dict[str, NDArray[Any]]:
+        """`start`: the feature that scores begin with."""
         own = learned_part(lists)
+        begun = None if start is None else own.features[:, start].copy()
         own.features[:, self._unseen[self._unseen < own.features.shape[1]]] = 0  # a tree never splits on a constant
 
         def told(done: int, of: int, doing: str) -> None:
             self._on_progress(done, of, f"{doing} ({what})")
 
-        return fit_trees(own.features, own.labels, own.sizes, self._settings, seed=self._seed, on_progress=told)
+        return fit_trees(
+            own.features, own.labels, own.sizes, self._settings, seed=self._seed, start=begun, on_progress=told
+        )
 
     def _cases(self, parts: Sequence[_Part], scores: Callable[[Floats], Floats], queries: int = MOST_CASES) -> Cases:
         most = queries // len(parts)

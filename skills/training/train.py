@@ -25,13 +25,13 @@ from skills.ranking.features import FEATURES
 from skills.ranking.query_memory import FEATURES as MEMORY_FEATURES
 from skills.ranking.query_memory import LEAST_WARM
 from skills.training.boosting import BoostingSettings
-from skills.training.encoder_tuning_pairs import tuning_half
+from skills.training.encoder_tuning_pairs import left_to_learn
 from skills.training.folds import Numbers, copy_groups, folds_of
 from skills.training.lists import Pool, Stage
 from skills.training.memory_views import MemoryTraining
 from skills.training.pool_words import pool_words, query_words
 from skills.training.queries import LabelledQuery, QueryFile, kinds_of
-from skills.training.rankers import Judged, RankerTraining
+from skills.training.rankers import CHOOSING, JUDGED, LEARNED, Judged, RankerTraining
 from skills.training.words_fitting import WordsFitting, WordsSettings
 from skills.tuned_layers import TunedLayers
 from storage.artifact_files import MANIFEST_FILE, write_files
@@ -40,7 +40,7 @@ from storage.errors import InvalidInput
 LEAST_QUERIES = 50
 LEAST_SKILLS = 10
 WORD_FOLDS = 2
-HELD_OUT_PARTS = 10  # one of them is held out
+HELD_OUT_PARTS = 10  # of the skills; one chooses how many trees are enough, another judges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +114,10 @@ class _Training:
         self._on_progress = on_progress
         seed = settings.seed
         self._word_fold = folds_of(pool.groups, WORD_FOLDS, seed=seed)
-        held_out = folds_of(pool.groups, HELD_OUT_PARTS, seed=seed + 1) == 0
+        drawn = folds_of(pool.groups, HELD_OUT_PARTS, seed=seed + 1)
         first = np.array([min(needed[0]) for needed in pool.needed])
         self._fold_of = self._word_fold[first]  # of each query
-        self._is_held_out = held_out[first]
+        self._parts_of = np.select([drawn == 0, drawn == 1], [JUDGED, CHOOSING], LEARNED)[first]
 
     def run(self, queries: QueryFile, encoder: Encoder, layers: TunedLayers | None) -> TrainedRanker:
         fitting = WordsFitting(
@@ -137,7 +137,7 @@ class _Training:
             on_progress=self._on_progress,
         )
         count = self._settings.queries_beside_memory if has_memory else self._settings.queries
-        text = trainer.by_text(self._sample(count, apart), self._is_held_out)
+        text = trainer.by_text(self._sample(count, apart), self._parts_of)
         memory_judged: Judged | None = None
         memory: Memory | None = None
         if has_memory:
@@ -169,7 +169,10 @@ class _Training:
         """(queries,): those that the encoder was not tuned with."""
         if layers is None:
             return np.ones(len(self._pool.queries), dtype=bool)
-        _, left = tuning_half(self._pool.queries, seed=int(str(layers.trained_with.get("seed", 0))))
+        said = layers.trained_with
+        left = left_to_learn(
+            self._pool.queries, seed=int(str(said.get("seed", 0))), tuned_with=str(said.get("queries_sha256", ""))
+        )
         return np.array([query.query_id in left for query in self._pool.queries], dtype=bool)
 
     def _sample(self, count: int, usable: np.ndarray) -> Numbers:
