@@ -27,7 +27,7 @@ from skills.training.queries import LabelledQuery
 
 AT_ONCE = 64
 CANDIDATES = 100
-KEPT = 60  # candidates of a list that are learned from, beside the right ones
+KEPT = 60  # candidates of a list that are learned from
 KEPT_BESIDE_MEMORY = 40  # where there are those, too, that past queries speak for
 SPOKEN_FOR = ("memory votes", "memory head")
 LEAST_HEAD = 0.005
@@ -161,7 +161,8 @@ def lists_of(
     for done, (place, found, described) in enumerate(miner.found(places), start=1):
         answers: frozenset[int] = frozenset().union(*pool.needed[place])
         label = np.array([row in answers for row in found.rows.tolist()])
-        learned = label | (_is_wrong(found.rows, label, pool.groups, answers) & miner.is_near(described))
+        # a right one from afar would teach that afar is right: no wrong one from there is in the list
+        learned = (label | _is_wrong(found.rows, label, pool.groups, answers)) & miner.is_near(described)
         some = np.ones(len(label), dtype=bool) if whole else learned
         kept_places.append(place)
         parts.append((found.rows[some], described[some], label[some], learned[some]))
