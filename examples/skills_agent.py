@@ -1,7 +1,7 @@
 """A local model answers with the text of a skill that was found among all skills of a pool.
 
-    python examples/skills_agent.py                                # twelve skills of examples/skills
-    python examples/skills_agent.py --pool pool.jsonl.gz --ask "…" # a pool of your own; read and indexed once, then kept
+python examples/skills_agent.py                                # twelve skills of examples/skills
+python examples/skills_agent.py --pool pool.jsonl.gz --ask "…" # a pool of your own; read and indexed once, then kept
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def progress(done: int, total: int, what: str) -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pool", type=Path, action="append", help="a .jsonl or .jsonl.gz pool, or a folder of SKILL.md")
+    parser.add_argument(
+        "--pool", type=Path, action="append", help="a .jsonl or .jsonl.gz pool, or a folder of SKILL.md"
+    )
     parser.add_argument("--ask", action="append", help="a question; several may be given")
     parser.add_argument("--model", default="qwen2.5-coder-1.5b", help="of `antroute models list`, or a .gguf file")
     parser.add_argument("--shown", type=int, default=1, help="skills that the model reads (at most 2)")
