@@ -83,10 +83,12 @@ class SkillCatalog:
         return await self._followed(await self._read(source, on_progress), on_progress)
 
     async def update(self, source: SkillSource, *, on_progress: Progress = no_progress) -> CatalogChange:
-        """As `add`, and removes what the source holds no more."""
+        """As `add`, and removes what the source holds no more: nothing, where it could not be read to its end."""
         change = await self._read(source, on_progress)
         kept = {*change.added, *change.updated, *change.restored, *change.unchanged}
-        gone = [skill.skill_id async for skill in self._all(library=source.name) if _is_gone(skill, kept)]
+        is_whole = not any(refused.ends for refused in change.refused)
+        own = self._all(library=source.name)
+        gone = [skill.skill_id async for skill in own if is_whole and _is_gone(skill, kept)]
         for page in batches(gone):
             await self.store.move(page, "removed", reason="The source holds it no more.", by=OPERATOR)
         return await self._followed(replace(change, removed=tuple(gone)), on_progress)

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from orchestrator.terminal import AsJson, StoreUrl, existing, opened_stores, progress_bar, run, say, say_json, say_table
+from orchestrator.terminal import (
+    AsJson,
+    StoreUrl,
+    existing,
+    note,
+    opened_stores,
+    progress_bar,
+    run,
+    say,
+    say_json,
+    say_table,
+)
 
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
@@ -126,26 +137,34 @@ async def _add(source: str, name: str, kind: Kind | None, store: str | None, as_
 
     async with opened_skills(store, may_be_new=True) as skills:
         known = known_source(skills.settings, source, name=name, kind=kind)
-        KnownSources(skills.settings.skills.index_dir).keep(known)
         change = await _read(skills, known, is_update=False)
+        KnownSources(skills.settings.skills.index_dir).keep(known)
         reasons = await _reasons(skills, change)
     _say_changes([change], reasons, as_json, is_list=False)
 
 
 async def _update(name: str | None, store: str | None, as_json: bool) -> None:
     from orchestrator.skill_sources import KnownSources
-    from storage.errors import InvalidInput
+    from storage.errors import InvalidInput, ServiceError
 
     changes, reasons = [], dict[str, str]()
+    failed: list[ServiceError] = []  # one source that cannot be read keeps no other from being read
     async with opened_skills(store) as skills:
         sources = KnownSources(skills.settings.skills.index_dir)
         wanted = list(sources.read().values()) if name is None else [sources.one(name)]
         if not wanted:
             raise InvalidInput("No sources were added yet.", field="name", hint="antroute skills add SOURCE")
         for known in wanted:
-            changes.append(await _read(skills, known, is_update=True))
+            try:
+                changes.append(await _read(skills, known, is_update=True))
+            except ServiceError as error:
+                failed.append(error)
+                note(f"{line_of(known.library)} could not be read: {line_of(str(error))}")
+                continue
             reasons |= await _reasons(skills, changes[-1])
     _say_changes(changes, reasons, as_json, is_list=True)
+    if failed:
+        raise failed[0]
 
 
 async def _read(skills: OpenedSkills, known: KnownSource, *, is_update: bool) -> CatalogChange:
@@ -330,7 +349,6 @@ async def _remove(id: str | None, library: str | None, reason: str, store: str |
 
 
 def _say_moved(skills: Sequence[SkillVersion], as_json: bool) -> None:
-
     if as_json:
         say_json({"skills": [without_body(skill) for skill in skills]})
         return

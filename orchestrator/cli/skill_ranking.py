@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.offline import LARGEST_SEED, EncoderName, check_target
+from orchestrator.cli.skill_catalog import line_of
 from orchestrator.terminal import AsJson, note, progress_bar, say, say_json, say_table
 from storage.errors import InvalidInput
 
@@ -85,7 +86,10 @@ def index(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Builds an index of a pool's skills; of one that is there what did not change is taken over."""
+    """Builds an index of a pool's skills; of one that is there what did not change is taken over.
+
+    A pool is not scanned here: `antroute skills scan POOL` does, and `antroute skills add POOL` quarantines as well.
+    """
     from orchestrator.settings import load_settings
     from skills.index.building import build_index
 
@@ -107,6 +111,7 @@ def index(
     say(f"{change.updated} changed, {change.removed} removed, {change.unchanged} as before")
     named = change.manifest.ranker
     say(f"Ranker: {'none' if named is None else named.sha256[:12]}; encoder: {change.manifest.encoder}")
+    say(f"Its texts were not scanned; what is wrong with them is told by: antroute skills scan {pool}")
 
 
 def search(
@@ -122,6 +127,8 @@ def search(
 
     if (query is None) == (source is None) or (source is None) != (target is None):
         raise InvalidInput("Give either --query TEXT, or --input FILE and --output FILE.", field="query")
+    if target is not None and source is not None and target.resolve() == source.resolve():
+        raise InvalidInput(f"{str(target)!r} holds the queries; name another file for what is found.", field="output")
     opening = _files().open(index)
     if opening.notice:
         note(f"note: {opening.notice}")
@@ -151,7 +158,7 @@ def read_skills(pool: Path) -> list[Skill]:
         else:
             refused.append(f"{item.where}: {item.reason}")
     for line in refused[:TOLD_REFUSED]:
-        note(f"left out: {line}")
+        note(f"left out: {line_of(line)}")
     if len(refused) > TOLD_REFUSED:
         note(f"left out: {len(refused) - TOLD_REFUSED} more")
     if not skills:
@@ -276,8 +283,8 @@ def _tell_search(found: SkillSearch) -> None:
     rows = [
         [
             str(hit.rank),
-            hit.skill_id,
-            hit.name,
+            line_of(hit.skill_id),
+            line_of(hit.name),
             f"{hit.retrieval:.4f}",
             "" if hit.rerank is None else f"{hit.rerank:.4f}",
         ]

@@ -108,7 +108,8 @@ def _skill_folders(root: Path) -> Iterator[Path | Refused]:
     """Folders with a SKILL.md, in order; symbolic links are never followed."""
 
     def told(error: OSError) -> None:
-        unreadable.append(Refused(where=str(error.filename), reason=f"The folder cannot be read: {error.strerror}."))
+        reason = f"The folder cannot be read: {error.strerror}."
+        unreadable.append(Refused(where=str(error.filename), reason=reason, ends=True))
 
     unreadable: list[Refused] = []
     for parent, folders, files in os.walk(root, followlinks=False, onerror=told):

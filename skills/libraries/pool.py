@@ -54,7 +54,9 @@ def read_pool(path: Path, *, max_bytes: int = MAX_POOL_BYTES) -> Iterator[Skill 
         yield item
         refusals += isinstance(item, Refused)
         if refusals >= MAX_REFUSED:
-            yield Refused(where=item_file(path), reason=f"{MAX_REFUSED} lines were refused; the rest was not read.")
+            yield Refused(
+                where=item_file(path), reason=f"{MAX_REFUSED} lines were refused; the rest was not read.", ends=True
+            )
             return
 
 
@@ -82,7 +84,7 @@ def _items(path: Path, max_bytes: int) -> Iterator[Skill | Refused]:
                     yield skill
     except (OSError, EOFError, zlib.error) as exc:  # a broken gzip stream raises any of them
         reason = f"The file cannot be read on: {exc or type(exc).__name__}."
-        yield Refused(where=item_file(path, number + 1), reason=reason)
+        yield Refused(where=item_file(path, number + 1), reason=reason, ends=True)
 
 
 def _opened(path: Path) -> BufferedIOBase:

@@ -15,6 +15,7 @@ class Refused:
 
     where: str  # a folder, a line of a file, an operation, a tool
     reason: str  # something that the item's author can act on
+    ends: bool = False  # what stands behind it was not read: the source may hold more
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,6 +72,22 @@ def test_index_of_the_same_pool_is_up_to_date(files: Path) -> None:
     assert "it was up to date" in CliRunner().invoke(app, given).stdout
 
 
+def test_what_cannot_be_seen_is_written_out(files: Path) -> None:
+    write_lines(files / "pool.jsonl", [{"skill_id": "a\u202eb", "name": "a\u200bb", "body": "Interpret the verses."}])
+    given = ["--pool", str(files / "pool.jsonl"), "--ranker", "none", "--out", str(files / "index")]
+    assert "were not scanned" in CliRunner().invoke(app, ["index", *given]).stdout
+    shown = CliRunner().invoke(app, ["search", "--index", str(files / "index"), "--query", "interpret the verses"])
+    assert shown.stdout.splitlines()[1].split()[:3] == ["1", "a⟨U+202E⟩b", "a⟨U+200B⟩b"]
+
+
+def test_queries_are_not_overwritten_by_what_is_found(files: Path) -> None:
+    write_lines(files / "in.jsonl", [{"query_id": "a", "text": "plot"}])
+    both = str(files / "in.jsonl")
+    done = CliRunner().invoke(app, ["search", "--index", str(built(files)), "--input", both, "--output", both])
+    assert isinstance(done.exception, InvalidInput)
+    assert "holds the queries" in str(done.exception)
+
+
 def test_lines_that_are_no_skills_are_told_and_left_out(files: Path) -> None:
     with (files / "pool.jsonl").open("a") as stream:
         stream.write("{\n" * 7)

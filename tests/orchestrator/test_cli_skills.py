@@ -11,6 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from orchestrator.cli.skills import app
+from skills.errors import SkillError
 from skills.groups.file import GROUPS_FILE
 from storage.errors import InvalidInput, RecordNotFound
 from tests.skills.groups.topics import skills
@@ -107,6 +108,25 @@ def test_update_reads_what_was_added_again(office: Path) -> None:
     unknown = invoked("update", "office")
     assert isinstance(unknown.exception, InvalidInput)
     assert "known: desk" in str(unknown.exception)
+
+
+def test_a_source_that_is_gone_keeps_no_other_from_being_read(office: Path, tmp_path: Path) -> None:
+    write(tmp_path / "attic", "old", "Says what was before.", "Look it up.")
+    said("add", tmp_path / "attic")
+    said("add", office)
+    (tmp_path / "attic").rename(tmp_path / "cellar")
+    write(office, "csv-chart", "Draws charts of CSV tables.", "Another way.")
+    done = invoked("update", "--json")
+    assert isinstance(done.exception, SkillError)
+    assert "attic could not be read: No folder" in done.stderr
+    assert [(change["library"], change["updated"]) for change in json.loads(done.stdout)] == [
+        ("office", ["office/csv-chart"])
+    ]
+
+
+def test_a_source_that_cannot_be_read_is_not_kept(office: Path) -> None:
+    assert isinstance(invoked("add", office / "nothing.jsonl").exception, SkillError)
+    assert isinstance(invoked("update").exception, InvalidInput)
 
 
 def test_an_operator_allows_and_removes(office: Path) -> None:

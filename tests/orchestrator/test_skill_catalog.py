@@ -101,6 +101,14 @@ async def test_update_changes_by_digest_and_removes_what_the_source_holds_no_mor
     assert (back.restored, back.unchanged) == ((PDF.skill_id,), (CSV.skill_id,))
 
 
+async def test_update_from_a_source_that_breaks_off_removes_nothing(service: Service) -> None:
+    await service.skills.add(ListedSource("office", [CSV, PDF]))
+    broken = Refused(where="pool.jsonl.gz line 2", reason="The file cannot be read on.", ends=True)
+    change = await service.skills.update(ListedSource("office", [CSV], [broken]))
+    assert (change.unchanged, change.removed, change.refused) == ((CSV.skill_id,), (), (broken,))
+    assert (await service.skills.store.get(PDF.skill_id)).state == "active"
+
+
 async def test_nobody_takes_over_another_librarys_skill_by_its_id(service: Service) -> None:
     await service.skills.add(ListedSource("office", [CSV]))
     change = await service.skills.add(ListedSource("stranger", [replace(CSV, body="Mine now."), PDF]))

@@ -116,6 +116,7 @@ def test_broken_gzip_stream_keeps_what_came_before(tmp_path: Path) -> None:
     assert sum(isinstance(item, Skill) for item in items) > 3000
     assert isinstance(items[-1], Refused)
     assert "cannot be read on" in items[-1].reason
+    assert items[-1].ends
     path.write_bytes(b"no gzip at all")
     assert only_refusal(path).where == "pool.jsonl.gz line 1"
 
@@ -125,6 +126,7 @@ def test_file_of_something_else_is_given_up(tmp_path: Path) -> None:
     assert len(items) == MAX_REFUSED + 1
     assert isinstance(items[-1], Refused)
     assert "the rest was not read" in items[-1].reason
+    assert [item.ends for item in items if isinstance(item, Refused)] == [*[False] * MAX_REFUSED, True]
 
 
 def test_empty_pool_has_no_skills_and_missing_one_is_an_error(tmp_path: Path) -> None:
