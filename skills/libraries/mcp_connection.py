@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from skills.errors import SkillError, SkillFailed
 
@@ -26,9 +26,9 @@ class McpServer:
     """Where a server is: a command that is started, or a URL."""
 
     command: str = ""
-    args: Sequence[str] = ()
+    args: Sequence[str] = field(default=(), repr=False)  # may hold a key, as may the query of a URL
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # beside PATH, HOME and the like: nothing else
-    url: str = ""
+    url: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a key
 
     def __post_init__(self) -> None:
@@ -41,7 +41,9 @@ class McpServer:
 
     @property
     def shown(self) -> str:
-        return self.url or " ".join([self.command, *self.args])
+        """Without what may hold a key: it is told to models and stored with every skill."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")) or self.command
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ async def test_tools_become_skills_and_are_called(opened: McpLibrary, monkeypatc
     assert add.description == "Add two numbers. Whole ones."
     assert add.parameters["required"] == ["a"]
     assert add.parameters["properties"]["a"] == {"description": "The first number", "type": "integer"}  # type: ignore[index]
-    assert add.provenance.source == f"{sys.executable} {SERVER}#add"
+    assert add.provenance.source == f"{sys.executable}#add"
     nested = reading.skills[1]
     assert "$ref" not in str(nested.parameters)
     assert "Again as 'Part' above." in str(nested.parameters)
@@ -173,3 +173,15 @@ def test_server_is_a_command_or_a_url(options: dict[str, str], reason: str) -> N
 
 def test_keys_do_not_show() -> None:
     assert "secret" not in repr(McpServer(url="https://example.org", headers={"Authorization": "secret"}))
+
+
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        (McpServer(command="serve", args=["--key", "k-secret"], env={"KEY": "k-secret"}), "serve"),
+        (McpServer(url="https://host/mcp?key=k-secret", headers={"authorization": "k-secret"}), "https://host/mcp"),
+    ],
+)
+def test_keys_of_the_settings_are_not_shown(server: McpServer, shown: str) -> None:
+    assert server.shown == shown
+    assert "k-secret" not in repr(server)
