@@ -65,15 +65,19 @@ class IndexFiles:
 
         Raises IndexRefused, also where the encoder that built it is not here.
         """
+        from skills.index.generations import current_generation
         from skills.index.index import SkillIndex
         from skills.ranking.ranker import load_ranker
 
+        generation = current_generation(folder)
         encoder = self._encoder_of(folder)
         try:
             index = SkillIndex.open(
                 folder, encoder=encoder, load_ranker=lambda place: load_ranker(place, encoder=encoder.name)
             )
         except RankerRefused as error:
+            if current_generation(folder) != generation:  # a newer one has just taken its place, ranker and all
+                return self.open(folder)
             told = f"the ranker of skills cannot be used, what is retrieved stays in its order: {error}"
             log.warning("%s", told)
             return Opening(index=SkillIndex.open(folder, encoder=encoder), notice=told)

@@ -18,7 +18,16 @@ from skills.base import Skill
 from skills.encoder import Encoder
 from skills.errors import IndexRefused
 from skills.index.documents import Document, document
-from skills.index.generations import SEGMENTS, UNFINISHED, being_written, building, current_generation, keep, serve
+from skills.index.generations import (
+    SEGMENT,
+    SEGMENTS,
+    UNFINISHED,
+    being_written,
+    building,
+    current_generation,
+    keep,
+    serve,
+)
 from skills.index.manifest import (
     FileEntry,
     IndexManifest,
@@ -259,7 +268,7 @@ class _Builder:
                 statistics=None if after is None else after.vectors.statistics,
             )
             files = entries(made)
-            keep(made, name := f"seg-{_digest_of_files(files)[:16]}")
+            keep(made, name := f"{SEGMENT}{_digest_of_files(files)[:16]}")
         self._on_progress(1, 1, "writing")
         self._seconds["writing"] = round(time.monotonic() - started, 2)
         return SegmentEntry(name=name, rows=written.rows, search=written.search, files=files), written

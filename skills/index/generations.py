@@ -29,6 +29,7 @@ SEGMENTS = "segments"
 UNFINISHED = "unfinished"
 RANKER = "ranker"
 BEING_WRITTEN = ".new-"  # what the names of folders begin with until they are whole
+SEGMENT = "seg-"  # what the names of segments begin with
 _GENERATION = re.compile(r"gen-(\d{6,})")
 
 
@@ -41,7 +42,10 @@ def current_generation(folder: Path) -> str | None:
     except OSError as exc:
         raise IndexRefused(f"{str(folder / CURRENT_FILE)!r} cannot be read: {exc}.") from exc
     if not _GENERATION.fullmatch(name):
-        raise IndexRefused(f"{str(folder / CURRENT_FILE)!r} names {name!r:.60}, which is no generation.")
+        raise IndexRefused(
+            f"{str(folder / CURRENT_FILE)!r} names {name!r:.60}, which is no generation.",
+            hint="Remove this file, then build the index again with `antroute skills index`.",
+        )
     return name
 
 
@@ -124,7 +128,8 @@ def clear(folder: Path) -> None:
             _remove(path)
     needed = _segments_of(folder, name)
     for path in (folder / SEGMENTS).iterdir():
-        if needed is not None and path.name not in needed:
+        is_ours = path.name.startswith((SEGMENT, BEING_WRITTEN))
+        if is_ours and needed is not None and path.name not in needed:
             _remove(path)
 
 

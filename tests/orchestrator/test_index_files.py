@@ -70,17 +70,39 @@ def test_a_ranker_that_is_not_there_is_refused_before_anything_is_built(tmp_path
         files(tmp_path, ranker=tmp_path / "gone").held(tmp_path / "index")
 
 
-def test_a_ranker_that_cannot_be_used_is_told_and_retrieval_serves_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "index"
-    files(tmp_path).build(folder, SKILLS, no_progress)
+def give_broken_ranker(folder: Path) -> None:
     generation = folder / (folder / "CURRENT").read_text().strip()
     (generation / "ranker").mkdir()
     (generation / "ranker" / "manifest.json").write_text("{}")
     manifest = json.loads((generation / "manifest.json").read_text())
     manifest["ranker"] = {"sha256": "0" * 64, "files": {"manifest.json": {"size": 2, "sha256": "0" * 64}}}
     (generation / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_a_ranker_that_cannot_be_used_is_told_and_retrieval_serves_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    files(tmp_path).build(folder, SKILLS, no_progress)
+    give_broken_ranker(folder)
     opening = files(tmp_path).open(folder)
     assert "the ranker of skills cannot be used" in opening.notice
     [search] = opening.index.search(["chart a table"], top=1)
     assert (search.hits[0].skill_id, search.hits[0].rerank) == ("pool/chart a table", None)
     assert files(tmp_path).held(folder) is None
+
+
+def test_a_ranker_that_went_with_its_generation_is_no_reason_to_serve_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "index"
+    files(tmp_path).build(folder, SKILLS, no_progress)
+    give_broken_ranker(folder)
+
+    def refused_once_gone(place: Path, *, encoder: str) -> None:
+        """While it is being read, another build takes its generation away."""
+        files(tmp_path).build(folder, [*SKILLS, text_skill("knit socks")], no_progress)
+        raise RankerRefused(f"{place.name} of {encoder} is gone: {place.exists()}")
+
+    monkeypatch.setattr("skills.ranking.ranker.load_ranker", refused_once_gone)
+    opening = files(tmp_path).open(folder)
+    assert opening.notice == ""
+    assert len(opening.index.search(["knit"], top=9)[0].hits) == 3

@@ -162,6 +162,26 @@ def test_what_a_broken_build_left_is_cleared_away(tmp_path: Path) -> None:
     assert len(list((tmp_path / SEGMENTS).iterdir())) == 1
 
 
+def test_what_is_no_segment_stays(tmp_path: Path) -> None:
+    own = tmp_path / SEGMENTS / "of-my-own.txt"
+    own.parent.mkdir()
+    own.write_text("kept")
+    build_index(skills(10), tmp_path, encoder=CountingEncoder())
+    build_index(skills(400), tmp_path, encoder=CountingEncoder())
+    assert own.read_text() == "kept"
+    assert len(list((tmp_path / SEGMENTS).glob("seg-*"))) == 1
+
+
+def test_damaged_name_of_the_generation_is_told_with_the_way_out(tmp_path: Path) -> None:
+    build_index(skills(10), tmp_path, encoder=CountingEncoder())
+    (tmp_path / CURRENT_FILE).write_text("rubbish")
+    with pytest.raises(IndexRefused, match="is no generation") as told:
+        build_index(skills(10), tmp_path, encoder=CountingEncoder())
+    assert "Remove this file" in told.value.hint
+    (tmp_path / CURRENT_FILE).unlink()
+    assert build_index(skills(10), tmp_path, encoder=CountingEncoder()).is_new
+
+
 def test_second_builder_is_told_to_wait(tmp_path: Path) -> None:
     with FileLock(tmp_path / LOCK_FILE), pytest.raises(IndexRefused, match="Another process is building"):
         build_index(skills(3), tmp_path, encoder=CountingEncoder())
