@@ -8,6 +8,7 @@ from decimal import Decimal
 from orchestrator.explain_router import router_lines
 from orchestrator.explain_skills import skill_lines
 from orchestrator.reading import Attempt, Trace
+from orchestrator.texts import printable
 from storage.records import Assessment, Decision, Outcome
 
 BAR_WIDTH = 20
@@ -133,7 +134,7 @@ def _span_lines(trace: Trace) -> Iterator[str]:
         for span in ordered:
             if (span.parent_id if span.parent_id in known else None) != parent_id:
                 continue
-            details = ", ".join(f"{key} {value}" for key, value in span.attributes.items())
+            details = printable(", ".join(f"{key} {value}" for key, value in span.attributes.items()))
             failed = " FAILED" if span.is_failed else ""
             yield f"  {'  ' * depth}{span.name:<14} {span.seconds * 1000:9.1f} ms{failed}  {details}"
             yield from below(span.id, depth + 1)
