@@ -37,7 +37,7 @@ async def main(chosen: argparse.Namespace) -> None:
     }
     async with Orchestrator(load_settings(**settings)) as antroute:
         for pool in chosen.pool or [OWN_SKILLS]:
-            await read(antroute, pool)
+            await read(antroute, pool, kept)
         for question in chosen.ask or [QUESTION]:
             run = await asked(antroute, question, "skilled/local+found")
             print(*trace_lines(await antroute.trace(run.run_id)), sep="\n")
@@ -45,18 +45,19 @@ async def main(chosen: argparse.Namespace) -> None:
                 await asked(antroute, question, "single_turn/local")
 
 
-async def read(antroute: Orchestrator, pool: Path) -> None:
+async def read(antroute: Orchestrator, pool: Path, kept: Path) -> None:
     """Into catalogue and index, unless it is there: a second time, it is not even opened."""
     from skills.registry import make_source, source_kind
-    from storage.stores import SkillFilter
 
     options = {"folder": {"folder": pool}, "pool": {"path": pool}}
     kind = source_kind(str(pool))
     source = make_source(kind, **options[kind])
-    if await antroute.skills.list(SkillFilter(library=source.name, limit=1)):
+    mark, stand = kept / f"{source.name}.read", str(pool.stat().st_mtime_ns)
+    if mark.exists() and mark.read_text() == stand:
         return
     started = time.monotonic()
     change = await antroute.skills.add(source, on_progress=progress)
+    mark.write_text(stand)
     print(
         f"\nRead {pool}: {len(change.added)} skills added, {len(change.quarantined)} of them quarantined,"
         f" {len(change.refused)} refused; index: {change.index}; {time.monotonic() - started:.1f} s"
