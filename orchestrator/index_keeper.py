@@ -12,6 +12,7 @@ from orchestrator.skill_catalog import PAGE, batches, pages_of
 from orchestrator.skill_forms import skill_of
 from orchestrator.skill_index import ServedIndex
 from skills.base import Skill, content_sha256
+from skills.errors import IndexRefused
 from skills.progress import Progress
 from storage.errors import LogCorrupt, ServiceError
 from storage.skill_records import SkillVersion
@@ -67,8 +68,20 @@ class CatalogIndexKeeper:
         gone = held.keys() - wanted.keys()
         if not changed and not gone:
             return f"nothing to do, {len(held)} unchanged"
+        await self._check_own(store, sorted(gone))
         fresh = _skills_of(_read(store, changed), loop)
         return await asyncio.to_thread(self._writer.update, self.folder, fresh, gone, on_progress)
+
+    async def _check_own(self, store: SkillStore, gone: Sequence[str]) -> None:
+        """Raises IndexRefused for an index of skills that the catalogue never had: to follow would be to empty it."""
+        for page in batches(gone):
+            strangers = set(page) - (await store.get_many(page)).keys()
+            if strangers:
+                raise IndexRefused(
+                    f"The index in {str(self.folder)!r} holds skills that were never catalogued, {min(strangers)!r} for"
+                    " one: it was made of a pool.",
+                    hint="Name another folder as `skills.index`, or `antroute skills add` the pool it was made of.",
+                )
 
 
 async def _read(store: SkillStore, skill_ids: Sequence[str]) -> AsyncIterator[list[SkillVersion]]:

@@ -108,9 +108,17 @@ class SkillCatalog:
         await self.follow()
         return moved
 
-    async def allow(self, skill_id: str, *, reason: str, by: str = OPERATOR) -> SkillVersion:
-        """An operator's word for a quarantined text. Raises RecordNotFound, and InvalidInput where it is not one."""
+    async def allow(self, skill_id: str, *, reason: str, by: str = OPERATOR, sha256: str = "") -> SkillVersion:
+        """An operator's word for a quarantined text. `sha256`: the beginning of the digest of the text that was read.
+
+        Raises RecordNotFound, and InvalidInput where it is not quarantined, or is another text by now.
+        """
         latest = await self.store.get(skill_id)
+        if not latest.sha256.startswith(sha256):
+            raise InvalidInput(
+                f"Skill {skill_id!r} is another text by now, {latest.sha256[:12]}, not {sha256[:12]!r}; read it first.",
+                field="sha256",
+            )
         if latest.state != "quarantined":
             raise InvalidInput(f"Skill {skill_id!r} is {latest.state}, not quarantined.", field="skill_id")
         [moved] = await self.store.move([skill_id], "active", reason=reason, by=by)

@@ -91,9 +91,15 @@ def show(
     run(_show(id, version, store, as_json))
 
 
-def allow(id: SkillId, reason: Reason, store: StoreUrl = None, as_json: AsJson = False) -> None:
+def allow(
+    id: SkillId,
+    reason: Reason,
+    sha256: Annotated[str, typer.Option("--sha256", help="Digest of the text you read, or its beginning.")] = "",
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
     """Lets a quarantined text be shown to agents: this very text, and no other version."""
-    run(_allow(id, reason, store, as_json))
+    run(_allow(id, reason, sha256, store, as_json))
 
 
 def remove(
@@ -330,9 +336,9 @@ def _report_lines(report: SkillReport) -> Iterator[str]:
     yield from (f"  | {line}" for line in visible(skill.body).splitlines())
 
 
-async def _allow(id: str, reason: str, store: str | None, as_json: bool) -> None:
+async def _allow(id: str, reason: str, sha256: str, store: str | None, as_json: bool) -> None:
     async with opened_skills(store) as skills:
-        allowed = await skills.catalog.allow(id, reason=reason)
+        allowed = await skills.catalog.allow(id, reason=reason, sha256=sha256)
     _say_moved([allowed], as_json)
 
 

@@ -54,6 +54,12 @@ class OperatorRequest(Body):
     reason: str = Field(min_length=1, max_length=500)
 
 
+class AllowRequest(OperatorRequest):
+    """An operator's word for the text that was read."""
+
+    sha256: str = Field(default="", max_length=64)  # its digest, or the beginning of it; empty: whatever is there
+
+
 LISTED = {
     "skills": [
         {
@@ -107,9 +113,9 @@ async def search_skills(body: SearchRequest, request: Request) -> dict[str, Any]
 
 
 @router.post("/{skill_id:path}/allow")
-async def allow_skill(skill_id: str, body: OperatorRequest, request: Request) -> dict[str, Any]:
+async def allow_skill(skill_id: str, body: AllowRequest, request: Request) -> dict[str, Any]:
     """Lets a quarantined text be shown to agents: this very text, and no other version."""
-    return without_body(await service_of(request).skills.allow(skill_id, reason=body.reason))
+    return without_body(await service_of(request).skills.allow(skill_id, reason=body.reason, sha256=body.sha256))
 
 
 @router.post("/{skill_id:path}/remove")

@@ -96,3 +96,11 @@ async def test_a_text_that_its_digest_does_not_name_is_never_indexed(stores: Sto
     told = await CatalogIndexKeeper(Path("nowhere"), writer).follow(stores.skills, on_progress=no_progress)
     assert "'pool/a' is not the one that its digest names" in told
     assert writer.asked == []
+
+
+async def test_an_index_made_of_a_pool_is_not_emptied(stores: Stores) -> None:
+    writer = ListingWriter(id_to_sha256={"from a pool": "0" * 64})
+    await put(stores, A)
+    told = await CatalogIndexKeeper(Path("nowhere"), writer).follow(stores.skills, on_progress=no_progress)
+    assert "'from a pool' for one: it was made of a pool" in told
+    assert writer.asked == []

@@ -14,7 +14,7 @@ from orchestrator.bootstrap import bootstrap
 from orchestrator.service import Service
 from orchestrator.settings import Settings
 from orchestrator.skill_catalog import SkillCatalog
-from skills.base import Skill
+from skills.base import Skill, content_sha256
 from skills.libraries.pool import PoolSource
 from skills.libraries.source import Reading, Refused, SkillSource
 from skills.safety.scanning import scan
@@ -83,7 +83,9 @@ async def test_a_hostile_text_is_quarantined_not_indexed_and_allowed_by_an_opera
     assert BAD.skill_id not in await found(service)
     with pytest.raises(InvalidInput, match="is active, not quarantined"):
         await service.skills.allow(CSV.skill_id, reason="why not")
-    await service.skills.allow(BAD.skill_id, reason="read in full")
+    with pytest.raises(InvalidInput, match="another text by now"):
+        await service.skills.allow(BAD.skill_id, reason="read an older one", sha256="0" * 12)
+    await service.skills.allow(BAD.skill_id, reason="read in full", sha256=content_sha256(BAD)[:12])
     assert BAD.skill_id in await found(service)
     again = await service.skills.scan()
     assert (again.scanned, again.quarantined) == (2, ())
