@@ -52,16 +52,25 @@ async def read(antroute: Orchestrator, pool: Path, kept: Path) -> None:
     options = {"folder": {"folder": pool}, "pool": {"path": pool}}
     kind = source_kind(str(pool))
     source = make_source(kind, **options[kind])
-    mark, stand = kept / f"{source.name}.read", str(pool.stat().st_mtime_ns)
-    if mark.exists() and mark.read_text() == stand:
+    mark = kept / f"{source.name}.read"
+    if is_read(mark, pool):
         return
     started = time.monotonic()
     change = await antroute.skills.add(source, on_progress=progress)
-    mark.write_text(stand)
+    mark.write_text(state_of(pool))
     print(
         f"\nRead {pool}: {len(change.added)} skills added, {len(change.quarantined)} of them quarantined,"
         f" {len(change.refused)} refused; index: {change.index}; {time.monotonic() - started:.1f} s"
     )
+
+
+def is_read(mark: Path, pool: Path) -> bool:
+    """Whether all of the pool was read, as it is now."""
+    return mark.exists() and mark.read_text() == state_of(pool)
+
+
+def state_of(pool: Path) -> str:
+    return str(pool.stat().st_mtime_ns)
 
 
 async def asked(antroute: Orchestrator, question: str, candidate: str) -> Run:
