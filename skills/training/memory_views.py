@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skills.progress import Progress, no_progress
 from skills.ranking.query_memory import UNKNOWN, QueryMemory, SkillKey, bind, key_of
@@ -30,6 +31,7 @@ class Seen:
     view: MemoryView
     places: Numbers
     is_cold: Numbers  # (places,): 1 where no needed skill has past queries in this view
+    is_hidden: NDArray[np.bool_]  # (places,): a needed skill's past queries are hidden
 
 
 class MemoryTraining:
@@ -66,7 +68,8 @@ class MemoryTraining:
             memory = QueryMemory(self._keys, past, head)
             view = MemoryView(memory, bind(self._keys, past.asked, self._pool.opened), every)
             own = places[fold[places] == number]
-            yield Seen(sort="warm", view=view, places=own, is_cold=np.zeros(len(own), dtype=np.int64))
+            nothing = np.zeros(len(own), dtype=np.int64)
+            yield Seen(sort="warm", view=view, places=own, is_cold=nothing, is_hidden=nothing.astype(bool))
 
     def mixed_views(self, places: Numbers) -> Iterator[Seen]:
         """As if a fold's skills were new; asked are queries that need one of them, and some that need none."""
@@ -90,4 +93,4 @@ class MemoryTraining:
             cold = places[is_hidden[places]][:: COLD_FOLDS - 1]
             own = np.concatenate([cold, places[~is_hidden[places] & (query_fold[places] == number)]])
             whole = np.array([bool((past.asked[self._answered.golds[place]] == 0).all()) for place in own.tolist()])
-            yield Seen(sort="mixed", view=view, places=own, is_cold=whole.astype(np.int64))
+            yield Seen(sort="mixed", view=view, places=own, is_cold=whole.astype(np.int64), is_hidden=is_hidden[own])

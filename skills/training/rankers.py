@@ -21,7 +21,7 @@ from skills.training.boosting import BoostingSettings, fit_trees, some_trees
 from skills.training.folds import Numbers
 from skills.training.lists import Lists, MemoryView, Miner, Pool, Stage, beside, learned_part, lists_of, orders_of
 from skills.training.measures import mean_measures, measures_by_kind
-from skills.training.memory_views import MemoryTraining
+from skills.training.memory_views import MemoryTraining, Seen
 
 MOST_CASES = 1_000  # queries that the fit is learned from
 QUERY_PARTS = 10  # of the memory's queries one part is held out
@@ -43,6 +43,14 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WordFolds:
+    """Words learned without the queries of each fold."""
+
+    stages: Sequence[Stage]
+    fold_of: Numbers  # of each query of the pool
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Part:
     """Queries that are asked with one sight of the words and of the memory."""
 
@@ -51,13 +59,12 @@ class _Part:
 
 
 class RankerTraining:
-    """One pool, with words for each fold of its queries that were not learned from them."""
+    """One pool; `by_skill`: words that saw no query of the skills which are asked for."""
 
     def __init__(
         self,
         pool: Pool,
-        stages: Sequence[Stage],
-        fold_of: Numbers,
+        by_skill: WordFolds,
         settings: BoostingSettings,
         *,
         seed: int,
@@ -67,8 +74,7 @@ class RankerTraining:
         """`unseen`: columns of features that no tree is to look at."""
         self._pool = pool
         self._unseen = unseen
-        self._stages = stages
-        self._fold_of = fold_of
+        self._by_skill = by_skill
         self._settings = settings
         self._seed = seed
         self._on_progress = on_progress
@@ -109,8 +115,11 @@ class RankerTraining:
             self._on_progress(last, trees, "choosing how many trees")
         return count, some_trees(arrays, first=0, last=count)
 
-    def by_memory(self, memory: MemoryTraining, places: Numbers) -> Judged:
-        """Held out are queries; those that need none but skills without past queries are judged apart."""
+    def by_memory(self, memory: MemoryTraining, places: Numbers, by_query: WordFolds) -> Judged:
+        """Held out are queries; those that need none but skills without past queries are judged apart.
+
+        `by_query`: words that saw other queries of the skills which are asked for, as they will when they serve.
+        """
         held_out = np.random.default_rng(self._seed + 2).permutation(len(places)) % QUERY_PARTS == 0
         is_held_out = np.zeros(len(self._pool.queries), dtype=bool)
         is_held_out[places[held_out]] = True
@@ -119,14 +128,14 @@ class RankerTraining:
         for seen in (*memory.warm_views(places), *memory.mixed_views(places[::2])):
             what = f"finding candidates with {seen.sort} memory"
             apart = is_held_out[seen.places]
-            learned.append(self._lists(self._parts(seen.places[~apart], seen.view), what))
+            learned.append(self._lists(self._seen(seen, ~apart, by_query), what))
             if seen.sort == "warm":
-                parts = tuple(self._parts(seen.places[apart], seen.view))
+                parts = tuple(self._seen(seen, apart, by_query))
                 cases.append(parts)
                 warm.append(self._lists(parts, what, whole=True))
             else:
                 chosen = apart & (seen.is_cold > 0)
-                cold.append(self._lists(self._parts(seen.places[chosen], seen.view), what, whole=True))
+                cold.append(self._lists(self._seen(seen, chosen, by_query), what, whole=True))
         width = len(FEATURES) + len(MEMORY_FEATURES)
         every = beside(learned)
         before = Trees(self._trees(every, "memory, 1 of 2"), features=width)
@@ -142,11 +151,18 @@ class RankerTraining:
         arrays = self._trees(beside([every, *warm, *cold]), "memory, 2 of 2")
         return Judged(arrays=arrays, trees=Trees(arrays, features=width), fit=fit_fit(found), metrics=metrics)
 
-    def _parts(self, places: Numbers, view: MemoryView | None = None) -> list[_Part]:
+    def _parts(self, places: Numbers, view: MemoryView | None = None, folds: WordFolds | None = None) -> list[_Part]:
+        own = folds or self._by_skill
         return [
-            _Part(miner=Miner(self._pool, stage, view), places=places[self._fold_of[places] == fold])
-            for fold, stage in enumerate(self._stages)
+            _Part(miner=Miner(self._pool, stage, view), places=places[own.fold_of[places] == fold])
+            for fold, stage in enumerate(own.stages)
         ]
+
+    def _seen(self, seen: Seen, chosen: NDArray[np.bool_], by_query: WordFolds) -> list[_Part]:
+        """What words have seen of a skill is what the memory has."""
+        hidden, open_ = seen.places[chosen & seen.is_hidden], seen.places[chosen & ~seen.is_hidden]
+        parts = [*self._parts(hidden, seen.view), *self._parts(open_, seen.view, by_query)]
+        return [part for part in parts if len(part.places)] or parts[:1]
 
     def _lists(self, parts: Sequence[_Part], what: str, *, whole: bool = False) -> Lists:
         total, found = sum(len(part.places) for part in parts), []

@@ -31,7 +31,7 @@ from skills.training.lists import Pool, Stage
 from skills.training.memory_views import MemoryTraining
 from skills.training.pool_words import pool_words, query_words
 from skills.training.queries import LabelledQuery, QueryFile, kinds_of
-from skills.training.rankers import CHOOSING, JUDGED, LEARNED, Judged, RankerTraining
+from skills.training.rankers import CHOOSING, JUDGED, LEARNED, Judged, RankerTraining, WordFolds
 from skills.training.words_fitting import WordsFitting, WordsSettings
 from skills.tuned_layers import TunedLayers
 from storage.artifact_files import MANIFEST_FILE, write_files
@@ -48,7 +48,7 @@ class TrainingSettings:
     """What the same data gives another ranker with."""
 
     seed: int = 0
-    queries: int = 12_000  # whose candidates the trees of texts learn from, evenly over kinds
+    queries: int = 16_000  # whose candidates the trees of texts learn from, evenly over kinds
     queries_beside_memory: int = 3_000  # as many where the memory's trees will mostly rank
     memory_queries: int = 5_000  # whose candidates the memory's trees learn from
     with_memory: bool = True  # False: past queries are learned from, and not remembered
@@ -123,14 +123,13 @@ class _Training:
         fitting = WordsFitting(
             self._pool.words.bags, self._pool.words.queries, self._pool.words.digests, self._settings.words
         )
-        stages = [self._stage(fitting, self._fold_of != fold) for fold in range(WORD_FOLDS)]
+        by_skill = self._folds(fitting, self._fold_of)
         memory_training = MemoryTraining(self._pool, seed=self._settings.seed)
         has_memory = self._settings.with_memory and memory_training.share >= LEAST_WARM
         apart = self._not_tuned_with(layers)
         trainer = RankerTraining(
             self._pool,
-            stages,
-            self._fold_of,
+            by_skill,
             self._settings.trees,
             seed=self._settings.seed,
             unseen=unseen_features(self._settings.without_features),
@@ -141,7 +140,10 @@ class _Training:
         memory_judged: Judged | None = None
         memory: Memory | None = None
         if has_memory:
-            memory_judged = trainer.by_memory(memory_training, self._sample(self._settings.memory_queries, apart))
+            drawn = np.random.default_rng(self._settings.seed).integers(0, WORD_FOLDS, len(self._fold_of))
+            memory_judged = trainer.by_memory(
+                memory_training, self._sample(self._settings.memory_queries, apart), self._folds(fitting, drawn)
+            )
             memory = Memory(
                 queries=memory_training.final(on_progress=self._on_progress),
                 trees=memory_judged.trees,
@@ -156,9 +158,12 @@ class _Training:
         files = written(parts, text.arrays, memory_trees, report, layers=layers)
         return TrainedRanker(files=files, report=report)
 
-    def _stage(self, fitting: WordsFitting, used: np.ndarray) -> Stage:
-        words = fitting.fit(self._pairs(used), on_progress=self._on_progress)
-        return Stage.of(words, self._pool.words, self._folder)
+    def _folds(self, fitting: WordsFitting, fold_of: Numbers) -> WordFolds:
+        stages = []
+        for fold in range(WORD_FOLDS):
+            words = fitting.fit(self._pairs(fold_of != fold), on_progress=self._on_progress)
+            stages.append(Stage.of(words, self._pool.words, self._folder))
+        return WordFolds(stages=stages, fold_of=fold_of)
 
     def _pairs(self, used: Any) -> Numbers:
         """(pairs, 2): each of these queries with each skill that it needs."""
