@@ -68,3 +68,13 @@ def test_file_that_is_not_there_empty_or_cut_off_is_refused(tmp_path: Path) -> N
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(json.dumps(RIGHT).encode() * 99)[:60])
     with pytest.raises(InvalidInput, match="cannot be read"):
         read_queries(tmp_path / "cut.jsonl.gz", known={"a"})
+
+
+def test_query_that_nothing_is_known_to_answer_is_counted_and_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "labels.jsonl"
+    file.write_text(
+        '{"query_id": "good", "text": "t", "gold": [["a"]], "kind": "outcome", "weight": 0.5, "negatives": []}\n'
+        '{"query_id": "bad", "text": "t", "gold": [], "kind": "outcome", "weight": 0.5, "negatives": ["a"]}\n'
+    )
+    read = read_queries(file, known={"a"})
+    assert ([query.query_id for query in read.queries], read.dropped) == (["good"], 1)
