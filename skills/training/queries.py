@@ -135,7 +135,7 @@ def _text(row: Mapping[str, Any], name: str, where: str) -> str:
 
 def _gold(value: object, where: str) -> tuple[tuple[str, ...], ...]:
     """Empty where nothing is known to answer: a weak label of a bad outcome, which is counted and left out."""
-    listed = value if isinstance(value, list) else [None]
+    listed: list[Any] = value if isinstance(value, list) else [None]
     needed = [[each] if isinstance(each, str) else each for each in listed]
     if not all(isinstance(each, list) and each and all(map(_is_id, each)) for each in needed):
         raise InvalidInput(
