@@ -15,6 +15,9 @@ from skills.ranking.fit import SIGNALS, Fit, signals
 from skills.ranking.learned_words import LearnedWords
 from skills.ranking.query_memory import FEATURES as MEMORY_FEATURES
 
+STUFFED_FROM = 0.5  # of a stuffing penalty: below it, real texts repeat themselves too
+STUFFED_LOSS = 60.0  # of score, for each point above: no fit makes up for it
+
 
 class LearnedRanker:
     """See `Ranker` and `Proposer`. Safe to share among threads."""
@@ -49,7 +52,7 @@ class LearnedRanker:
         memory = self._active(asked[0].index) if asked else None
         scores = iter(self._by_text(asked) if memory is None else self._by_memory(asked, memory))
         fit = self.parts.fit if memory is None else memory.fit
-        return [_reranked(one, next(scores), fit) if len(one.rows) else _NOTHING for one in found]
+        return [_reranked(one, next(scores) - _lost(one), fit) if len(one.rows) else _NOTHING for one in found]
 
     def _active(self, index: SkillArrays) -> Memory | None:
         memory = self.parts.memory
@@ -69,6 +72,11 @@ class LearnedRanker:
 
 
 _NOTHING = Reranked(scores=np.zeros(0, dtype=np.float32))
+
+
+def _lost(found: Retrieved) -> Floats:
+    """What texts lose that are written to be found: trees learned from honest ones, where stuffing looks like fitting."""
+    return np.asarray(STUFFED_LOSS * np.maximum(found.index.stuffing(found.rows) - STUFFED_FROM, 0), dtype=np.float32)
 
 
 def _reranked(found: Retrieved, scores: Floats, fit: Fit | None) -> Reranked:
