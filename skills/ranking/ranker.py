@@ -75,7 +75,7 @@ _NOTHING = Reranked(scores=np.zeros(0, dtype=np.float32))
 
 
 def _lost(found: Retrieved) -> Floats:
-    """What texts lose that are written to be found: trees learned from honest ones, where stuffing looks like fitting."""
+    """What texts lose that are written to be found: trees learned from honest ones, and take stuffing for fitting."""
     return np.asarray(STUFFED_LOSS * np.maximum(found.index.stuffing(found.rows) - STUFFED_FROM, 0), dtype=np.float32)
 
 
