@@ -84,19 +84,24 @@ def index(
     encoder: Annotated[
         str | None, typer.Option("--encoder", help="Default: the ranker's own, where it carries one, else routing's.")
     ] = None,
+    unscanned: Annotated[
+        bool, typer.Option("--unscanned", help="Take in the skills that the scan would quarantine, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Builds an index of a pool's skills; of one that is there what did not change is taken over.
 
-    A pool is not scanned here: `antroute skills scan POOL` does, and `antroute skills add POOL` quarantines as well.
+    Skills that the scan would quarantine are left out and told; `antroute skills scan POOL` says why.
     """
     from orchestrator.settings import load_settings
     from skills.index.building import build_index
 
     files = _files(ranker=ranker, encoder=encoder)
     with progress_bar() as on_progress:
+        skills = read_skills(pool)
+        kept = skills if unscanned else _harmless(skills, pool, on_progress)
         change = build_index(
-            read_skills(pool),
+            kept,
             out,
             encoder=files.encoder,
             ranker=_checked(files),
@@ -104,14 +109,15 @@ def index(
             on_progress=on_progress,
         )
     if as_json:
-        say_json(_index_summary(change, out))
+        say_json({**_index_summary(change, out), "quarantined": len(skills) - len(kept), "scanned": not unscanned})
         return
-    kept = "" if change.is_new else "; it was up to date"
-    say(f"{change.manifest.skills} skills are in {out} ({change.generation}){kept}: {change.added} added,")
+    standing = "" if change.is_new else "; it was up to date"
+    say(f"{change.manifest.skills} skills are in {out} ({change.generation}){standing}: {change.added} added,")
     say(f"{change.updated} changed, {change.removed} removed, {change.unchanged} as before")
     named = change.manifest.ranker
     say(f"Ranker: {'none' if named is None else named.sha256[:12]}; encoder: {change.manifest.encoder}")
-    say(f"Its texts were not scanned; what is wrong with them is told by: antroute skills scan {pool}")
+    if unscanned:
+        say(f"Its texts were not scanned; what is wrong with them is told by: antroute skills scan {pool}")
 
 
 def search(
@@ -164,6 +170,27 @@ def read_skills(pool: Path) -> list[Skill]:
     if not skills:
         raise InvalidInput(f"{str(pool)!r} holds no skill that can be read.", field="pool")
     return skills
+
+
+def _harmless(skills: Sequence[Skill], pool: Path, on_progress: Progress) -> list[Skill]:
+    """Without those that the scan would quarantine; they are told. Raises InvalidInput where nothing is left."""
+    from skills.safety.scanning import is_quarantined, scan
+
+    kept: list[Skill] = []
+    bad: list[Skill] = []
+    for place, skill in enumerate(skills, start=1):
+        (bad if is_quarantined(scan(skill)) else kept).append(skill)
+        on_progress(place, len(skills), "scanning skills")
+    for skill in bad[:TOLD_REFUSED]:
+        note(f"left out, hostile by the scan: {line_of(skill.skill_id)}")
+    if bad:
+        more = f"{len(bad)} left out in all; " if len(bad) > TOLD_REFUSED else ""
+        note(f"note: {more}why: antroute skills scan {pool}; to take them in: --unscanned")
+    if not kept:
+        raise InvalidInput(
+            f"The scan would quarantine every skill of {str(pool)!r}.", field="pool", hint="--unscanned takes them in."
+        )
+    return kept
 
 
 def _queries(path: Path, skills: Sequence[Skill]) -> QueryFile:

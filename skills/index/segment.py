@@ -28,7 +28,7 @@ from skills.index.tokens import Analyzer
 from skills.index.vocabulary import Digests, GrowingVocabulary
 from skills.progress import Progress, no_progress
 from skills.ranking.base import FIELDS, FieldName, Floats, Rows, TermCounts, TermSequences
-from skills.safety.stuffing import stuffing_penalty
+from skills.safety.stuffing import heading_penalty, stuffing_penalty
 from storage.vectors.faiss_index import VectorIndexReport
 
 VOCABULARY_FILE = "vocabulary.npy"
@@ -147,7 +147,9 @@ class Segment:
 
 
 def _stuffing(skill: Skill, settings: IndexSettings) -> float:
-    return stuffing_penalty(f"{skill.name}\n{skill.description}\n{skill.body[: settings.body_characters]}")
+    heading = f"{skill.name}\n{skill.description}"
+    whole = stuffing_penalty(f"{heading}\n{skill.body[: settings.body_characters]}")
+    return max(whole, heading_penalty(heading))
 
 
 def _encoded(

@@ -20,6 +20,10 @@ _FUNCTION_WORDS = frozenset(["a", "an", "and", "any", "are", "as", "at", "be", "
 # a window may hold one term this often, and this share of word triples said before; both seldom seen in real skills
 SHARE_FREE, SHARE_FULL = 0.18, 0.40
 PHRASE_FREE, PHRASE_FULL = 0.45, 0.85
+_HEADING_WINDOW = 60  # content words
+# of 18,000 real descriptions none reaches the middle of either
+SAID_FREE, SAID_FULL = 0.62, 0.76
+TRIPLES_FREE, TRIPLES_FULL = 0.4, 0.6
 LIST_FREE, LIST_FULL = 40, 120  # terms in one line, separated by commas and the like
 _ITEM_SPLIT = re.compile(r"[,;|/•·、，；]")
 _ITEM = re.compile(r"[ \t*_\"'`“”#-]{0,6}[^\W\d_][\w+#.-]{0,24}(?: [\w+#.&-]{1,24}){0,2}[ \t*_\"'`“”.]{0,6}")
@@ -47,6 +51,21 @@ def stuffing_penalty(text: str) -> float:
     window of 120 words, the share of repeated word triples in it, the number of terms listed in one line.
     """
     return measure_stuffing(text).penalty
+
+
+def heading_penalty(text: str) -> float:
+    """In [0, 1], of a name and description: an honest body under them hides no repetition from this one.
+
+    The larger of two excesses over what real descriptions have: the share of content words that a window of 60 said
+    before, whatever their order, and the share of word triples said before.
+    """
+    content = [word for word in _WORD.findall(text[:_LONGEST].lower()) if word not in _FUNCTION_WORDS]
+    said = 0.0
+    for start in range(0, max(1, len(content) - _HEADING_WINDOW // 2), _HEADING_WINDOW // 2):
+        window = content[start : start + _HEADING_WINDOW]
+        said = max(said, (len(window) - len(set(window))) / max(len(window), 2 * SHORTEST))
+    phrases = measure_stuffing(text).phrase_share
+    return max(_excess(said, SAID_FREE, SAID_FULL), _excess(phrases, TRIPLES_FREE, TRIPLES_FULL))
 
 
 def measure_stuffing(text: str) -> Stuffing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from safetensors.numpy import load
 
 from skills.errors import RankerRefused
+from skills.index.building import build_index
+from skills.index.index import SkillIndex
 from skills.ranking.artifact import KIND, RankerParts, features_digest, written
 from skills.ranking.features import FEATURES
 from skills.ranking.fit import SIGNALS, Fit
@@ -19,6 +22,7 @@ from skills.ranking.learned_words import LearnedWords
 from skills.ranking.ranker import load_ranker, read_learned_words
 from skills.ranking.trees import Trees
 from storage.artifact_files import MANIFEST_FILE, WEIGHTS_FILE, write_files
+from tests.skills.index.pools import CountingEncoder, skill, skills
 
 DIMENSION = 4
 
@@ -61,6 +65,18 @@ def test_what_was_written_is_read(folder: Path) -> None:
     assert read_learned_words(folder).sha256 == ranker.words.sha256
     assert ranker.query_mean.tolist() == [0] * DIMENSION
     assert ranker.rerank([]) == []
+
+
+@pytest.mark.parametrize("field", ["body", "description"])
+def test_stuffed_skill_loses_what_no_fit_makes_up_for(folder: Path, tmp_path: Path, field: str) -> None:
+    stuffed = replace(skill(0, skill_id="stuffed"), **{field: "merge the invoice of the harbour. " * 40})
+    build_index([*skills(80), stuffed], tmp_path / "index", encoder=CountingEncoder())
+    (found,) = SkillIndex.open(tmp_path / "index", encoder=CountingEncoder()).retrieve(["merge the invoice"])
+    (reranked,) = load_ranker(folder).rerank([found])
+    place = [one.skill_id for one in found.index.documents(found.rows)].index("stuffed")
+    honest = np.delete(reranked.scores, place)
+    assert reranked.scores[place] < honest.min() - 20
+    assert honest.min() > -10
 
 
 def test_another_encoder_is_refused(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skills.safety.stuffing import stuffing_penalty
+from skills.safety.stuffing import heading_penalty, stuffing_penalty
 
 PROSE = (
     "Merges, splits and rotates documents. Ask for the input files, check that each can be opened, then run the "
@@ -29,3 +29,10 @@ def test_longer_list_of_terms_has_a_higher_penalty() -> None:
 
     assert stuffing_penalty(listed(30)) == 0.0
     assert 0.0 < stuffing_penalty(listed(80)) < stuffing_penalty(listed(119)) < 1.0
+
+
+def test_repetition_in_a_heading_counts_in_any_order() -> None:
+    words = ["monthly", "revenue", "chart", "region", "sales", "csv", "analyse", "plot", "export"]
+    assert heading_penalty(" ".join(words * 4)) == 1.0
+    assert heading_penalty(" ".join(words[shift:][0] for shift in range(9) for _ in range(4))) > 0.9
+    assert heading_penalty(" ".join(words)) == heading_penalty(PROSE) == 0.0
