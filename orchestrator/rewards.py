@@ -28,7 +28,16 @@ class Rewards:
         if outcome.quality is None:
             return None
         value = self.utility(outcome.quality, cost_usd)
-        return Reward(decision_id=outcome.decision_id, run_id=outcome.run_id, outcome_id=outcome.id, value=value)
+        return Reward(
+            decision_id=outcome.decision_id,
+            run_id=outcome.run_id,
+            outcome_id=outcome.id,
+            value=value,
+            quality=outcome.quality,
+            judged_by=outcome.judged_by,
+            cost_usd=cost_usd,
+            latency_seconds=outcome.latency_seconds,
+        )
 
 
 def reference_cost(cards: list[ModelCard]) -> Decimal:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from routing.forecasts import Reference, Weights
-from storage.records import Assessment, Candidate, Decision, Query, Reward, ShadowChoice
+from storage.records import Assessment, Candidate, Decision, Judge, Query, Reward, ShadowChoice, utc_now
 
 Vector = NDArray[np.float64]
 
@@ -21,12 +22,24 @@ BAD_FORECAST = "bad_forecast"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Condition:
+    """How a candidate is at this moment, as far as it is known."""
+
+    load: int = 0  # calls under way
+    response_seconds: float | None = None  # recent median; None: none was seen
+    is_warm: bool = True  # False: its model must be loaded first, which takes `cold_start_seconds`
+    cold_start_seconds: float = 0.0
+    joules: float | None = None  # of a usual call; None: not known
+
+
+@dataclass(frozen=True, kw_only=True)
 class Option:
     """A candidate as it stands for this query: what it could cost and why it may not be picked."""
 
     candidate: Candidate
     worst_case_usd: Decimal
     mask_reason: str | None = None  # None: allowed
+    condition: Condition | None = None  # None: not known
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +67,27 @@ class Context:
     forecasts: Mapping[str, ArmForecasts] = field(default_factory=dict)  # ACTIVE or SHADOW to what it expects
     forecast_gap: str = NO_ACTIVE_ROUTER  # why ACTIVE is not among the forecasts, as a code
     weights: Weights | None = None  # what this caller wants; None: what the policy was made with
+    stage: str = "answer"  # the step of the work that the query is
+    embedding: NDArray[np.float32] | None = None  # the query's unit vector; None: not known any more
+    arm_to_condition: Mapping[str, Condition] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What came of a decision, for a policy that wants more than the reward."""
+
+    reward: float  # in [0, 1]
+    quality: float | None = None  # in [0, 1]
+    judged_by: Judge | None = None
+    cost_usd: float = 0.0
+    latency_seconds: float = 0.0
+    joules: float = 0.0
+    tenant: str = "default"
+    principal: str = "local"
+    propensity: float = 1.0
+    decision_id: str | None = None
+    payload_id: str | None = None
+    at: datetime = field(default_factory=utc_now)  # when it was judged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +152,10 @@ class Policy(ABC):
 
     @abstractmethod
     def update(self, arm: str, context: Context, reward: float) -> None: ...
+
+    def observe(self, arm: str, context: Context, lesson: Lesson) -> None:
+        """Learns from all that is known of what came of a decision; by default from the reward alone."""
+        self.update(arm, context, lesson.reward)
 
     def refusal(self, context: Context) -> str | None:
         """Why it has no view of its own on this context, as a code; None: it has. A refused context still gets scores

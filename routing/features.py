@@ -105,14 +105,15 @@ class TaskFeaturizer:
         vectors = self._encoder.encode([excerpt(text) for text in texts])
         nearness = self._encoded_examples().nearness(vectors)
         mixtures = _softmax(nearness / self._temperature)
-        return [self._context(text, mixture) for text, mixture in zip(texts, mixtures, strict=True)]
+        return [self._context(*each) for each in zip(texts, mixtures, vectors, strict=True)]
 
-    def _context(self, text: str, mixture: Vector) -> Context:
+    def _context(self, text: str, mixture: Vector, embedding: NDArray[np.float32]) -> Context:
         return Context(
             task=self.tasks[int(mixture.argmax())],
             task_mixture=dict(zip(self.tasks, mixture.tolist(), strict=True)),
             vector=np.concatenate(([1.0], mixture, signals(text))),
             encoder=self._encoder.name,
+            embedding=embedding,
         )
 
     def _encoded_examples(self) -> _EncodedExamples:

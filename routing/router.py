@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from routing.base import (
     ACTIVE,
@@ -17,6 +18,7 @@ from routing.base import (
     Choice,
     Context,
     Identity,
+    Lesson,
     Option,
     Policy,
     Router,
@@ -26,6 +28,7 @@ from routing.batching import ContextBatcher
 from routing.errors import NoCandidate, UnknownPolicy
 from routing.features import Featurizer
 from routing.forecasts import Weights
+from routing.recent import Recent
 from routing.registry import unknown
 from routing.snapshots import state_sha256
 from storage.errors import InvalidInput
@@ -34,6 +37,7 @@ from storage.records import Assessment, Decision, Query, Reward, ShadowChoice
 AUTO = "auto"  # the trained router where one is active, else the table
 TRAINED = "graph"  # the policy that weighs a trained router's forecasts
 SPARE = "table"  # chooses where another policy has no view of its own
+REMEMBERED = 4096  # vectors of queries that somebody may still judge
 SEED_BITS = 63  # fits a signed 64-bit column
 
 
@@ -79,6 +83,7 @@ class PolicyRouter(Router):
         self._counter = first_counter
         self._name_to_sha256: dict[str, str] = {}
         self._ignored: Counter[str] = Counter()
+        self._query_to_embedding: Recent[NDArray[np.float32]] = Recent(REMEMBERED)
         # A reward learned between the probabilities and the hash would name a state that did not choose.
         self._lock = Lock()
 
@@ -103,9 +108,15 @@ class PolicyRouter(Router):
         """See `Router.route`. Also raises EncoderUnavailable, and InvalidInput where two options have one id."""
         name = self._default if policy is None else self._known(policy)
         check_distinct([option.candidate.id for option in options])
-        context = await self._batcher.context(query.text)
+        context = replace(
+            await self._batcher.context(query.text),
+            stage=query.step,
+            arm_to_condition={option.candidate.id: option.condition for option in options if option.condition},
+        )
         if weights is not None:
             context = replace(context, weights=weights)
+        if context.embedding is not None:
+            self._query_to_embedding.remember(query.id, context.embedding)
         with self._lock:
             draw = _Draw(seed=self._seed, counter=self._counter)
             self._counter += 1
@@ -126,9 +137,10 @@ class PolicyRouter(Router):
             if misfit is not None or decision.candidate_id is None:
                 self._ignored[misfit or "nobody was chosen"] += 1
                 return
-            context = context_of(decision)
+            context = replace(context_of(decision), embedding=self._query_to_embedding.recall(decision.query_id))
+            lesson = lesson_of(decision, reward)
             for policy in self._policies.values():
-                policy.update(decision.candidate_id, context, reward.value)
+                policy.observe(decision.candidate_id, context, lesson)
             self._name_to_sha256.clear()
 
     def state(self, policy: str) -> dict[str, object]:
@@ -231,6 +243,24 @@ def context_of(decision: Decision) -> Context:
         task_mixture=decision.task_mixture,
         vector=np.array(decision.context, dtype=np.float64),
         encoder=decision.encoder,
+        stage=decision.step,
+    )
+
+
+def lesson_of(decision: Decision, reward: Reward) -> Lesson:
+    return Lesson(
+        reward=reward.value,
+        quality=reward.quality,
+        judged_by=reward.judged_by,
+        cost_usd=float(reward.cost_usd),
+        latency_seconds=reward.latency_seconds,
+        joules=reward.joules,
+        tenant=decision.tenant,
+        principal=decision.principal,
+        propensity=decision.propensity,
+        decision_id=decision.id,
+        payload_id=decision.payload_id,
+        at=reward.rewarded_at,
     )
 
 

@@ -147,7 +147,7 @@ def parsed(canonical: str) -> Plain:
 
 
 def decision_from(canonical: str) -> Decision:
-    """The decision that `entry_of` wrote, equal in every field; an old one lacks weights, shadow and skills."""
+    """The decision that `entry_of` wrote, equal in every field; an old one lacks weights, shadow, skills and plan."""
     plain = _without_kind(canonical)
     plain["task_mixture"] = _floats(plain["task_mixture"])
     plain["context"] = tuple(map(float, plain["context"]))
@@ -177,6 +177,10 @@ def outcome_from(canonical: str) -> Outcome:
 def reward_from(canonical: str) -> Reward:
     plain = _without_kind(canonical)
     plain["value"] = float(plain["value"])
+    if "cost_usd" in plain:  # older ones hold the value alone
+        plain["quality"] = None if plain["quality"] is None else float(plain["quality"])
+        plain["cost_usd"] = Decimal(plain["cost_usd"])
+        plain["latency_seconds"], plain["joules"] = float(plain["latency_seconds"]), float(plain["joules"])
     plain["rewarded_at"] = moment_of(plain["rewarded_at"])
     return Reward(**plain)
 

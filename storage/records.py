@@ -39,6 +39,42 @@ def usd(amount: Decimal | float | int | str) -> Decimal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Amount:
+    """What work takes, or may take, of each resource that is budgeted."""
+
+    usd: Decimal = Decimal(0)
+    tokens: int = 0  # of all four buckets together
+    seconds: float = 0.0
+    joules: float = 0.0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(
+            usd=self.usd + other.usd,
+            tokens=self.tokens + other.tokens,
+            seconds=self.seconds + other.seconds,
+            joules=self.joules + other.joules,
+        )
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(
+            usd=self.usd - other.usd,
+            tokens=self.tokens - other.tokens,
+            seconds=self.seconds - other.seconds,
+            joules=self.joules - other.joules,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetLimits:
+    """The most that may be spent of each resource; None: no limit."""
+
+    usd: Decimal | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    joules: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Message:
     """One turn of a conversation."""
 
@@ -70,6 +106,8 @@ class Query:
     context_messages: tuple[Message, ...] = ()  # the turns before `text`
     required_capabilities: tuple[str, ...] = ()
     generation: Generation = Generation()
+    session_id: str | None = None  # of the conversation it belongs to; None: it stands alone
+    is_tool_turn: bool = False  # it goes on inside a loop of tool calls
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -95,6 +133,10 @@ class TokenUsage:
             output=self.output + other.output,
         )
 
+    @property
+    def total(self) -> int:
+        return self.input + self.cache_read + self.cache_write + self.output
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
@@ -111,6 +153,19 @@ class ModelCard:
     size_b: float | None = None  # billions of parameters
     trust_domain: str = "local"
     jurisdiction: str = ""
+    version: str = ""
+    fingerprint: str = ""  # of the weights, where known
+    seconds_p50: float | None = None  # of a usual call; None: not known
+    seconds_p95: float | None = None
+    joules_per_input_token: float = 0.0  # 0: not known
+    joules_per_output_token: float = 0.0
+    cold_start_seconds: float = 0.0  # until a model that is not loaded can answer
+    payload_modes: tuple[str, ...] = ("text",)  # of `text` and `frame` (JSON), what it takes and gives
+
+    def joules(self, usage: TokenUsage) -> float:
+        """What the usage takes of energy; cached prompt tokens count as none."""
+        prompt = (usage.input + usage.cache_write) * self.joules_per_input_token
+        return prompt + usage.output * self.joules_per_output_token
 
     def cost_usd(self, usage: TokenUsage) -> Decimal:
         """What the usage costs at this card's prices."""
@@ -187,6 +242,7 @@ class Decision:
     weights: Mapping[str, float] = field(default_factory=dict)  # what the utility was weighted with, by name
     shadow: ShadowChoice | None = None  # None: no shadow router ran beside it
     skills: SkillSelection | None = None  # None: no candidate wanted skills to be searched for
+    plan: str = "single"  # the plan that this decision is a step of
     id: str = field(default_factory=lambda: new_id("decision"))
     decided_at: datetime = field(default_factory=utc_now)
 
@@ -219,6 +275,11 @@ class Reward:
     run_id: str
     outcome_id: str
     value: float
+    quality: float | None = None  # what `value` was computed from, with the next four; None in old records
+    judged_by: Judge | None = None
+    cost_usd: Decimal = Decimal(0)
+    latency_seconds: float = 0.0
+    joules: float = 0.0
     id: str = field(default_factory=lambda: new_id("reward"))
     rewarded_at: datetime = field(default_factory=utc_now)
 

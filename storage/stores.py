@@ -27,6 +27,7 @@ from storage.records import (
     VersionState,
 )
 from storage.skill_records import SkillMove, SkillState, SkillVersion
+from storage.trail_records import TrailEvent, TrailSnapshot
 
 Item = Decision | Outcome | Reward | Payload | Span
 
@@ -266,6 +267,30 @@ class SkillStore(Protocol):
         ...
 
 
+class TrailStore(Protocol):
+    """What pheromone memories learned: append-only events, and snapshots from which any past moment can be rebuilt."""
+
+    async def append(self, events: Sequence[TrailEvent]) -> list[TrailEvent]:
+        """The new ones, with their positions; a deposit of a decision that the memory has already is left out."""
+        ...
+
+    async def events(
+        self, memory: str, *, after_position: int = 0, until: datetime | None = None, limit: int = 1000
+    ) -> list[TrailEvent]:
+        """In order of position; `until`: none that is later than this moment."""
+        ...
+
+    async def put_snapshot(self, snapshot: TrailSnapshot) -> None: ...
+
+    async def snapshot(self, memory: str, *, until: datetime | None = None) -> TrailSnapshot | None:
+        """The latest one, or the latest that is not later than this moment."""
+        ...
+
+    async def known_decisions(self, memory: str, decision_ids: Sequence[str]) -> set[str]:
+        """Those of these decisions of which the memory has a deposit."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stores:
     """Every store the service needs, opened together."""
@@ -280,3 +305,4 @@ class Stores:
     policy_versions: PolicyVersionStore
     skills: SkillStore
     close: Callable[[], Awaitable[None]]
+    trails: TrailStore | None = None

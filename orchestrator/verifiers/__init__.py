@@ -1,0 +1,1 @@
+"""Verifiers: what says, without the model that answered, whether an answer is right."""
