@@ -25,7 +25,8 @@ from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
 from orchestrator.recorder import Recorder
 from orchestrator.rewards import USUAL_CALL, Rewards, reference_cost
-from orchestrator.service import Defaults, Service
+from orchestrator.run_options import Defaults
+from orchestrator.service import Service
 from orchestrator.settings import MOST_SHOWN_SKILLS, CandidateSettings, ModelSettings, Settings
 from orchestrator.skill_bootstrap import index_files, made_catalog, opened_index
 from orchestrator.skill_libraries import Libraries, live_skills, open_libraries

@@ -16,7 +16,8 @@ from httpx_sse import aconnect_sse
 from agents.errors import AnswerCut
 from orchestrator.checkers import check
 from orchestrator.errors import ServerUnreachable, error_of
-from orchestrator.service import Run, RunOptions, Started, amount_of, check_names
+from orchestrator.run_options import RunOptions, amount_of, check_names
+from orchestrator.service import Run, Started
 from orchestrator.weights import weights_of
 from storage.errors import InvalidInput, ServiceError
 from storage.records import Generation, TokenUsage

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from agents.llm import LLM
     from orchestrator.found_skills import FoundSkills
     from orchestrator.reading import Trace
-    from orchestrator.service import Run, RunOptions, Service, Started
+    from orchestrator.run_options import RunOptions
+    from orchestrator.service import Run, Service, Started
     from orchestrator.settings import Settings
     from orchestrator.skill_catalog import SkillCatalog
     from skills.base import SkillLibrary

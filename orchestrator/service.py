@@ -4,60 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from difflib import get_close_matches
 from hashlib import sha256
-from typing import Protocol, TypedDict, Unpack, cast
+from typing import Protocol, Unpack, cast
 
 from agents.llm import FinishReason
 from orchestrator.caller import Caller, current_caller
-from orchestrator.checkers import Checker
 from orchestrator.errors import IdempotencyConflict
 from orchestrator.found_skills import FoundSkills
 from orchestrator.graph import RunGraph
 from orchestrator.nodes import Nodes, RunState
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
 from orchestrator.recorder import Entry
+from orchestrator.run_options import Defaults, RunOptions, amount_of, check_names, query_of, seconds_of
 from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
-from orchestrator.texts import is_storable
 from orchestrator.trained_routers import TrainedRouters
 from orchestrator.weights import weights_of
-from routing.forecasts import Weights
 from storage.errors import InvalidInput, ServiceError
-from storage.records import Decision, Generation, Judge, Message, Outcome, Payload, Query, TokenUsage, new_id, usd
+from storage.records import Decision, Judge, Outcome, Payload, TokenUsage
 from storage.stores import Stores
-
-
-class RunOptions(TypedDict, total=False):
-    """What a caller may say beside the text; everything has a default."""
-
-    policy: str | None  # a policy's name; default: the settings' one
-    weights: Weights | Mapping[str, float] | None  # quality, cost, latency, energy; default: the settings' ones
-    candidate: str | None  # this candidate and no other
-    budget_usd: Decimal | float | str | None  # most that the run may cost
-    timeout_seconds: float | None
-    account: str  # the budget account that pays
-    checker: Checker | None  # judges the answer at once
-    generation: Generation
-    messages: tuple[Message, ...]  # the turns before the text
-    requires: tuple[str, ...]  # capabilities the model must have
-    metadata: Mapping[str, str]
-    run_id: str  # the run this is a step of; default: a new one
-    step: str  # name of the step within the run
-
-
-@dataclass(frozen=True, kw_only=True)
-class Defaults:
-    """Limits for callers who name none, and the most that anybody may send."""
-
-    run_limit_usd: Decimal = Decimal("0.10")
-    run_timeout_seconds: float = 120.0
-    query_bytes: int = 65_536
-    output_tokens: int = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +180,7 @@ class Service:
 
     async def search_skills(self, text: str, *, top: int = 10) -> FoundSkills:
         """What a decision on this text would consider, and what of it may be shown. Raises IndexRefused."""
-        return await self.nodes.finder.look(self._query(text, {}).text, most=top, top=top)
+        return await self.nodes.finder.look(query_of(text, {}, self.defaults).text, most=top, top=top)
 
     async def trace(self, run_id: str) -> Trace:
         """Decisions, outcomes, rewards, spans and texts of a run. Raises RecordNotFound."""
@@ -286,7 +255,7 @@ class Service:
     def _start(self, text: str, options: RunOptions) -> RunState:
         check_names(options)
         budget, timeout = options.get("budget_usd"), options.get("timeout_seconds")
-        query = self._query(text, options)
+        query = query_of(text, options, self.defaults)
         return RunState(
             query=query,
             payload=Payload.of(text),
@@ -295,44 +264,11 @@ class Service:
             pinned=self._known_candidate(options.get("candidate")),
             checker=options.get("checker"),
             limit_usd=self.defaults.run_limit_usd if budget is None else amount_of(budget),
-            timeout_seconds=self.defaults.run_timeout_seconds if timeout is None else _seconds(timeout),
+            timeout_seconds=self.defaults.run_timeout_seconds if timeout is None else seconds_of(timeout),
             spent_usd=Decimal(0),
             attempt=0,
             tried=(),
             execute_seconds=0.0,
-        )
-
-    def _query(self, text: str, options: RunOptions) -> Query:
-        messages = options.get("messages", ())
-        generation = options.get("generation", Generation())
-        turns = (text, *(message.content for message in messages))
-        size = sum(len(turn.encode("utf-8", "surrogatepass")) for turn in turns)
-        if not all(is_storable(part) for part in (*turns, *generation.stop)):
-            raise InvalidInput(
-                "The query holds a NUL or half a surrogate pair.", field="text", hint="Send plain UTF-8."
-            )
-        if not text.strip():
-            raise InvalidInput("The query is empty.", field="text", hint="Send at least one word.")
-        if size > self.defaults.query_bytes:
-            raise InvalidInput(
-                f"The query has {size} bytes; at most {self.defaults.query_bytes} are taken.",
-                field="text",
-                hint="Shorten it, or raise limits.query_bytes in the settings.",
-            )
-        if not 1 <= generation.max_output_tokens <= self.defaults.output_tokens:
-            raise InvalidInput(
-                f"max_tokens is {generation.max_output_tokens}; it must be 1 to {self.defaults.output_tokens}.",
-                field="max_tokens",
-            )
-        return Query(
-            text=text,
-            run_id=options.get("run_id") or new_id("run"),
-            step=options.get("step", "answer"),
-            metadata=options.get("metadata", {}),
-            account_id=options.get("account", "default"),
-            context_messages=messages,
-            required_capabilities=options.get("requires", ()),
-            generation=generation,
         )
 
     def _known_candidate(self, candidate_id: str | None) -> str | None:
@@ -352,34 +288,6 @@ def _started(sink: AnswerSink, began: float) -> Started:
         reserved_usd=sink.decision.budget_reserved_usd,
         overhead_seconds=sink.decided_at - began,
     )
-
-
-def check_names(options: Mapping[str, object]) -> None:
-    """Raises InvalidInput for an option that there is not: a misspelt budget must not be no budget."""
-    known = sorted(RunOptions.__annotations__)
-    for name in options:
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            guess = f"; did you mean {close[0]!r}?" if close else ""
-            raise InvalidInput(f"No option {name!r}{guess} Known: {', '.join(known)}.", field=name)
-
-
-def amount_of(budget: Decimal | float | str) -> Decimal:
-    """A caller's budget in whole nano-dollars. Raises InvalidInput."""
-    try:
-        amount = usd(budget)
-        is_negative = amount < 0  # NaN cannot be compared
-    except ArithmeticError as exc:
-        raise InvalidInput(f"budget_usd is {budget!r}; it must be an amount in USD.", field="budget_usd") from exc
-    if is_negative:
-        raise InvalidInput(f"budget_usd is {budget!r}; it cannot be negative.", field="budget_usd")
-    return amount
-
-
-def _seconds(timeout: float) -> float:
-    if not 0 < timeout <= 86_400:
-        raise InvalidInput(f"timeout_seconds is {timeout!r}; it must lie in (0, 86400].", field="timeout_seconds")
-    return timeout
 
 
 def _with_id(outcomes: Sequence[Outcome], outcome_id: str) -> Outcome | None:

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 
 from orchestrator.graph import build_workflow_graph
-from orchestrator.service import Run, RunOptions, Service, amount_of
+from orchestrator.run_options import RunOptions, amount_of
+from orchestrator.service import Run, Service
 from orchestrator.workflow import Step, Workflow, WorkflowRun
 from storage.errors import InvalidInput
 from storage.records import BudgetAccount, new_id

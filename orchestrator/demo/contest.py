@@ -12,7 +12,8 @@ from decimal import Decimal
 from orchestrator.checkers import check
 from orchestrator.demo.questions import Question
 from orchestrator.demo.remembering import replayed_seconds
-from orchestrator.service import RunOptions, Service
+from orchestrator.run_options import RunOptions
+from orchestrator.service import Service
 from storage.errors import ServiceError
 
 WORKERS = 3  # questions under way at once; each local model does one at a time

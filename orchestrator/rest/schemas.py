@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.service import RunOptions
+from orchestrator.run_options import RunOptions
 from storage.errors import InvalidInput
 from storage.records import Generation, Message
 

@@ -1,0 +1,110 @@
+"""What a caller may say beside the text, what holds where nothing is said, and the query that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import TypedDict
+
+from orchestrator.checkers import Checker
+from orchestrator.plans.base import PlanSpec
+from orchestrator.texts import is_storable
+from orchestrator.verifiers.base import Verifier
+from routing.forecasts import Weights
+from storage.errors import InvalidInput
+from storage.records import Generation, Message, Query, new_id, usd
+
+
+class RunOptions(TypedDict, total=False):
+    """What a caller may say beside the text; everything has a default."""
+
+    policy: str | None  # a policy's name; default: the settings' one
+    weights: Weights | Mapping[str, float] | None  # quality, cost, latency, energy; default: the settings' ones
+    candidate: str | None  # this candidate and no other
+    budget_usd: Decimal | float | str | None  # most that the run may cost
+    timeout_seconds: float | None
+    account: str  # the budget account that pays
+    checker: Checker | None  # judges the answer at once
+    generation: Generation
+    messages: tuple[Message, ...]  # the turns before the text
+    requires: tuple[str, ...]  # capabilities the model must have
+    metadata: Mapping[str, str]
+    run_id: str  # the run this is a step of; default: a new one
+    step: str  # name of the step within the run
+    plan: PlanSpec | str | None  # how candidates are run; default: the settings' one
+    verifier: Verifier | None  # judges answers while the plan runs
+    session: str | None  # the conversation it belongs to
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """Limits for callers who name none, and the most that anybody may send."""
+
+    run_limit_usd: Decimal = Decimal("0.10")
+    run_timeout_seconds: float = 120.0
+    query_bytes: int = 65_536
+    output_tokens: int = 4096
+
+
+def query_of(text: str, options: RunOptions, defaults: Defaults) -> Query:
+    """Raises InvalidInput, naming the field, for what cannot be asked."""
+    messages = options.get("messages", ())
+    generation = options.get("generation", Generation())
+    turns = (text, *(message.content for message in messages))
+    size = sum(len(turn.encode("utf-8", "surrogatepass")) for turn in turns)
+    if not all(is_storable(part) for part in (*turns, *generation.stop)):
+        raise InvalidInput("The query holds a NUL or half a surrogate pair.", field="text", hint="Send plain UTF-8.")
+    if not text.strip():
+        raise InvalidInput("The query is empty.", field="text", hint="Send at least one word.")
+    if size > defaults.query_bytes:
+        raise InvalidInput(
+            f"The query has {size} bytes; at most {defaults.query_bytes} are taken.",
+            field="text",
+            hint="Shorten it, or raise limits.query_bytes in the settings.",
+        )
+    if not 1 <= generation.max_output_tokens <= defaults.output_tokens:
+        raise InvalidInput(
+            f"max_tokens is {generation.max_output_tokens}; it must be 1 to {defaults.output_tokens}.",
+            field="max_tokens",
+        )
+    return Query(
+        text=text,
+        run_id=options.get("run_id") or new_id("run"),
+        step=options.get("step", "answer"),
+        metadata=options.get("metadata", {}),
+        account_id=options.get("account", "default"),
+        context_messages=messages,
+        required_capabilities=options.get("requires", ()),
+        generation=generation,
+        session_id=options.get("session"),
+    )
+
+
+def check_names(options: Mapping[str, object]) -> None:
+    """Raises InvalidInput for an option that there is not: a misspelt budget must not be no budget."""
+    known = sorted(RunOptions.__annotations__)
+    for name in options:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            guess = f"; did you mean {close[0]!r}?" if close else ""
+            raise InvalidInput(f"No option {name!r}{guess} Known: {', '.join(known)}.", field=name)
+
+
+def amount_of(budget: Decimal | float | str) -> Decimal:
+    """A caller's budget in whole nano-dollars. Raises InvalidInput."""
+    try:
+        amount = usd(budget)
+        is_negative = amount < 0  # NaN cannot be compared
+    except ArithmeticError as exc:
+        raise InvalidInput(f"budget_usd is {budget!r}; it must be an amount in USD.", field="budget_usd") from exc
+    if is_negative:
+        raise InvalidInput(f"budget_usd is {budget!r}; it cannot be negative.", field="budget_usd")
+    return amount
+
+
+def seconds_of(timeout: float) -> float:
+    if not 0 < timeout <= 86_400:
+        raise InvalidInput(f"timeout_seconds is {timeout!r}; it must lie in (0, 86400].", field="timeout_seconds")
+    return timeout
