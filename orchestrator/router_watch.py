@@ -12,8 +12,8 @@ from datetime import datetime
 from routing.artifacts import Artifact, loads
 from routing.errors import ArtifactRefused
 from storage.errors import LogCorrupt, ServiceError
-from storage.records import ServingVersions
 from storage.stores import Stores
+from storage.version_records import ServingVersions
 
 WATCH_SECONDS = 2.0
 

@@ -13,8 +13,8 @@ from orchestrator.errors import PromotionRefused
 from routing.artifacts import Artifact, loads, read_files
 from routing.errors import ArtifactRefused
 from storage.errors import InvalidInput
-from storage.records import PolicyVersion, VersionMove
 from storage.stores import Stores
+from storage.version_records import PolicyVersion, VersionMove
 
 ID_DIGITS = 16  # of the artefact's digest
 

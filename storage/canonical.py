@@ -19,18 +19,9 @@ from typing import Any
 import orjson
 
 from storage.errors import InvalidInput, LogCorrupt
-from storage.records import (
-    Assessment,
-    Decision,
-    Outcome,
-    PolicyVersion,
-    Reward,
-    ShadowChoice,
-    Span,
-    TokenUsage,
-    VersionMove,
-)
+from storage.records import Assessment, Decision, Outcome, Reward, ShadowChoice, Span, TokenUsage
 from storage.skill_records import ConsideredSkill, SkillMove, SkillSelection
+from storage.version_records import PolicyVersion, VersionMove
 
 LARGEST_EXACT_INTEGER = 2**53 - 1
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")

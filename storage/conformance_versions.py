@@ -10,8 +10,8 @@ import pytest
 
 from storage.audit import verify
 from storage.errors import InvalidInput, RecordNotFound, ServiceError, VersionConflict
-from storage.records import PolicyVersion, ServingVersions
 from storage.stores import Stores
+from storage.version_records import PolicyVersion, ServingVersions
 from storage.versions import MOST_ARTIFACT_BYTES
 
 WEIGHTS = b"\x00\xff" * 5000

@@ -27,23 +27,9 @@ from storage.errors import RecordNotFound
 from storage.memory_log import URL, MemoryLog, MemoryStore
 from storage.memory_skills import MemorySkillStore
 from storage.money import checked_account, checked_usd, ensure_affordable
-from storage.records import (
-    AuditEvent,
-    BudgetAccount,
-    Decision,
-    Hold,
-    Outcome,
-    Payload,
-    PolicyVersion,
-    Reward,
-    ServingVersions,
-    Span,
-    VersionMove,
-    VersionState,
-    new_id,
-    utc_now,
-)
+from storage.records import AuditEvent, BudgetAccount, Decision, Hold, Outcome, Payload, Reward, Span, new_id, utc_now
 from storage.stores import DecisionFilter, Item, RewardedDecision, StoredDecision, Stores
+from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
 from storage.versions import Move, Rollback, VersionHistory, checked_files, checked_version, ensure_free
 from storage.writing import already_written, ensure_decisions, ensure_payloads, staged
 

@@ -12,22 +12,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from storage.records import (
-    AuditEvent,
-    BudgetAccount,
-    Decision,
-    Hold,
-    Outcome,
-    Payload,
-    PolicyVersion,
-    Reward,
-    ServingVersions,
-    Span,
-    VersionMove,
-    VersionState,
-)
+from storage.records import AuditEvent, BudgetAccount, Decision, Hold, Outcome, Payload, Reward, Span
 from storage.skill_records import SkillMove, SkillState, SkillVersion
 from storage.trail_records import TrailEvent, TrailSnapshot
+from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
 
 Item = Decision | Outcome | Reward | Payload | Span
 

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from storage.canonical import checked_id
 from storage.errors import InvalidInput, LogCorrupt, RecordNotFound, VersionConflict
-from storage.records import PolicyVersion, ServingVersions, VersionMove, VersionState, new_id, utc_now
+from storage.records import new_id, utc_now
+from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
 
 MOST_ARTIFACT_BYTES = 64 * 2**20  # all files of one artefact together
 ALLOWED: Mapping[VersionState, tuple[VersionState, ...]] = {

@@ -13,7 +13,7 @@ from orchestrator.terminal import AsJson, StoreUrl, note, opened_stores, run, sa
 
 if TYPE_CHECKING:
     from orchestrator.routers import RouterChange, RouterHistory, Routers
-    from storage.records import PolicyVersion
+    from storage.version_records import PolicyVersion
 
 app = typer.Typer(help="Trained routers: register, promote, shadow, roll back.", no_args_is_help=True)
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection, bindparam, insert, select
 
 from storage.canonical import entry_of, policy_version_from, version_move_from
-from storage.records import PolicyVersion, ServingVersions, VersionMove, VersionState, new_id
+from storage.records import new_id
 from storage.sql.batch import Batch
 from storage.sql.store import SqlStore
 from storage.sql.tables import artifact_files, audit_events
+from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
 from storage.versions import (
     Move,
     Rollback,

@@ -9,9 +9,9 @@ import pytest
 from orchestrator.cli.doctor import router_findings
 from routing.artifacts import read_files
 from routing.encoders.hashing import HashingEncoder
-from storage.records import PolicyVersion
 from storage.registry import open_stores
 from storage.stores import Stores
+from storage.version_records import PolicyVersion
 from tests.conftest import scripted_settings
 from tests.routing.trained import trained_files
 

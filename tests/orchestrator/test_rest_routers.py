@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.routers import Routers
 from orchestrator.service import Service
-from storage.records import PolicyVersion
+from storage.version_records import PolicyVersion
 from tests.conftest import MakeService
 from tests.orchestrator.rest_app import MakeHttp, chat
 from tests.orchestrator.trained_folders import FAILED, PASSED, SERVED, a_trained_folder

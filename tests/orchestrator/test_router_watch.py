@@ -13,9 +13,9 @@ from orchestrator.router_watch import LoadedRouters, RouterWatch
 from orchestrator.routers import Routers
 from routing.encoders.hashing import HashingEncoder
 from storage.errors import StorageUnavailable
-from storage.records import ServingVersions
 from storage.registry import open_stores
 from storage.stores import PolicyVersionStore, Stores
+from storage.version_records import ServingVersions
 from tests.orchestrator.trained_folders import SERVED, a_trained_folder
 
 ENCODER = HashingEncoder().name

@@ -23,9 +23,10 @@ from routing.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_files
 from routing.encoders.hashing import HashingEncoder
 from routing.forecasts import Weights
 from storage.errors import InvalidInput
-from storage.records import Decision, PolicyVersion, VersionState
+from storage.records import Decision
 from storage.registry import open_stores
 from storage.stores import Stores
+from storage.version_records import PolicyVersion, VersionState
 from tests.conftest import MakeService
 from tests.orchestrator.rest_app import MakeHttp, chat
 from tests.routing.trained import trained_files
