@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.forecasts import Reference, Weights
-from storage.records import Assessment, Candidate, Decision, Judge, Query, Reward, ShadowChoice, utc_now
+from storage.records import Assessment, Candidate, Decision, Judge, Outcome, Query, Reward, ShadowChoice, utc_now
 
 Vector = NDArray[np.float64]
 
@@ -113,6 +113,7 @@ class Choice:
     rng_counter: int
     weights: Weights | None = None  # what the policy weighed with; None: it weighs nothing
     shadow: ShadowChoice | None = None  # what the watched router would have picked
+    shadow_probabilities: Mapping[str, float] = field(default_factory=dict)  # candidate id to its chance there
 
 
 class Router(ABC):
@@ -135,6 +136,12 @@ class Router(ABC):
     @abstractmethod
     def learn(self, decision: Decision, reward: Reward) -> None:
         """Teaches every policy; called off the request path, and for each stored reward after a restart."""
+
+    def begun(self, query: Query, decision: Decision) -> None:
+        """Hears of a choice that was stored and is about to run; of one that was only looked at it never hears."""
+
+    def ended(self, decision: Decision, outcome: Outcome) -> None:
+        """Hears what running a decision came to and cost, judged or not; once a decision."""
 
 
 class Policy(ABC):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from routing.base import Option
+from routing.base import Condition, Option
 from storage.records import Candidate
 
 
@@ -17,6 +17,7 @@ class Candidacy:
     candidate: Candidate
     worst_case_usd: Decimal
     longest_call_tokens: int = 0  # input and output of its longest single call
+    condition: Condition | None = None  # None: not known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,7 @@ def options(candidacies: Sequence[Candidacy], limits: Limits, *, rules: Sequence
             candidate=candidacy.candidate,
             worst_case_usd=candidacy.worst_case_usd,
             mask_reason="; ".join(reason for rule in rules if (reason := rule(candidacy, limits))) or None,
+            condition=candidacy.condition,
         )
         for candidacy in candidacies
     ]

@@ -123,7 +123,7 @@ class PolicyRouter(Router):
             chooser = self._chooser(name, context)
             assessments = self._assess(chooser.policy, options, context)
             choice = _choice(assessments, context, draw, chooser)
-            return replace(choice, shadow=self._shadow(options, choice))
+            return self._with_shadow(choice, options)
 
     def learn(self, decision: Decision, reward: Reward) -> None:
         """See `Router.learn`. A decision made with other tasks or another encoder is counted in `ignored`.
@@ -173,19 +173,20 @@ class PolicyRouter(Router):
         identity = policy.identity(context) or Identity(version=policy.version, sha256=self._sha256(wanted))
         return _Chooser(policy=policy, label=label, identity=identity)
 
-    def _shadow(self, options: Sequence[Option], choice: Choice) -> ShadowChoice | None:
+    def _with_shadow(self, choice: Choice, options: Sequence[Option]) -> Choice:
         """Whom the watched router would have picked with the same random number, and its chance for the picked one."""
         forecast = choice.context.forecasts.get(SHADOW)
         if forecast is None or choice.candidate_id is None or TRAINED not in self._policies:
-            return None
+            return choice
         allowed = [option.candidate.id for option in options if option.mask_reason is None]
         seen = replace(choice.context, forecasts={ACTIVE: forecast})
         probabilities = self._policies[TRAINED].probabilities(allowed, seen).tolist()
-        return ShadowChoice(
+        shadow = ShadowChoice(
             policy_version=forecast.version_id,
             candidate_id=sample(probabilities, allowed, seed=choice.rng_seed, counter=choice.rng_counter),
             probability=probabilities[allowed.index(choice.candidate_id)],
         )
+        return replace(choice, shadow=shadow, shadow_probabilities=dict(zip(allowed, probabilities, strict=True)))
 
     def _misfit(self, decision: Decision) -> str | None:
         names = self._featurizer.context_names

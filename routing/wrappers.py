@@ -13,7 +13,7 @@ from routing.features import Featurizer
 from routing.forecasts import Weights
 from routing.policies.uniform import Uniform
 from routing.router import PolicyRouter
-from storage.records import Decision, Query, Reward
+from storage.records import Decision, Outcome, Query, Reward
 
 NO_ENCODER = "none"
 
@@ -45,6 +45,12 @@ class FallbackRouter(Router):
 
     def learn(self, decision: Decision, reward: Reward) -> None:
         self._router.learn(decision, reward)
+
+    def begun(self, query: Query, decision: Decision) -> None:
+        self._router.begun(query, decision)
+
+    def ended(self, decision: Decision, outcome: Outcome) -> None:
+        self._router.ended(decision, outcome)
 
 
 class _Blind(Featurizer):
