@@ -156,6 +156,7 @@ def decision_from(canonical: str) -> Decision:
 
 
 def outcome_from(canonical: str) -> Outcome:
+    """The outcome that `entry_of` wrote; an old one lacks the verifier and what it said."""
     plain = _without_kind(canonical)
     plain["quality"] = None if plain["quality"] is None else float(plain["quality"])
     plain["usage"] = TokenUsage(**{name: int(count) for name, count in plain["usage"].items()})

@@ -303,6 +303,16 @@ class FindingConformance:
         assert [(each.decision, each.reward.value) for each in pairs] == [(decisions[2], 0.2), (decisions[0], 0.9)]
         assert len(await stores.decisions.rewarded(limit=50)) == 3
 
+    async def test_outcomes_gives_the_newest_of_all_decisions_oldest_first(self, stores: Stores) -> None:
+        decisions = [await written_decision(stores) for _ in range(2)]
+        plain, seen, told = (an_outcome(decision) for decision in (*decisions, decisions[0]))
+        judged = replace(seen, verifier="tests", has_passed=False)
+        await stores.journal.write(plain)
+        await stores.journal.write(judged, told)
+        assert await stores.decisions.outcomes(limit=2) == [judged, told]
+        assert len(await stores.decisions.outcomes(limit=50)) == 3
+        assert await stores.decisions.outcomes(limit=0) == []
+
 
 class AuditConformance:
     """The log verifies, also after an erasure."""

@@ -98,6 +98,10 @@ class MemoryDecisionStore(MemoryStore):
         events = self.log.of_kind("reward", decision_id=checked_id(decision_id, "decision_id"))
         return [reward_from(event.canonical) for event in events]
 
+    async def outcomes(self, *, limit: int) -> list[Outcome]:
+        events = self.log.of_kind("outcome")
+        return [outcome_from(event.canonical) for event in events[max(len(events) - max(limit, 0), 0) :]]
+
     async def rewarded(self, *, limit: int) -> list[RewardedDecision]:
         latest: dict[str, AuditEvent] = {}
         for event in reversed(self.log.of_kind("reward")):

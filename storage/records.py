@@ -257,6 +257,8 @@ class Outcome:
     payload_digest: str | None = None
     quality: float | None = None  # in [0, 1]
     judged_by: Judge | None = None
+    verifier: str | None = None  # whose verdict the quality is; None: no verifier's
+    has_passed: bool | None = None  # what that verifier said
     usage: TokenUsage = TokenUsage()
     cost_usd: Decimal = Decimal(0)
     latency_seconds: float = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -19,6 +19,11 @@ class Verdict:
     passed: bool
     evidence: str = ""  # in words, short: the failing test, the wrong field
     cost_usd: Decimal = Decimal(0)
+    judge_id: str | None = None  # the candidate that judged; None: no candidate did
+
+    def on_answer_of(self, candidate_id: str) -> Verdict:
+        """The verdict, said to be its own judge's where a candidate judged what it wrote itself."""
+        return replace(self, judged_by="self") if self.judge_id == candidate_id else self
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,9 @@ REWARDS = (
     .order_by(events.position.desc())
     .limit(REWARDS_A_PAGE)
 )
+OUTCOMES = (
+    select(events.canonical).where(events.kind == "outcome").order_by(events.position.desc()).limit(bindparam("limit"))
+)
 AFTER_EVERYTHING = 2**63 - 1
 
 
@@ -54,6 +57,11 @@ class SqlDecisionStore(SqlStore):
 
     async def rewards_of(self, decision_id: str) -> list[Reward]:
         return [reward_from(text) for text in await self._of_decision(decision_id, "reward")]
+
+    async def outcomes(self, *, limit: int) -> list[Outcome]:
+        values = {"limit": max(limit, 0)}
+        texts = await self.read(lambda connection: list(connection.execute(OUTCOMES, values).scalars()))
+        return [outcome_from(text) for text in reversed(texts)]
 
     async def rewarded(self, *, limit: int) -> list[RewardedDecision]:
         return await self.read(lambda connection: _rewarded(connection, limit))
