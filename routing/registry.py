@@ -18,6 +18,7 @@ POLICIES = {
     "best_single": "routing.policies.best_single:BestSingle",
     "cheapest": "routing.policies.cheapest:Cheapest",
     "graph": "routing.policies.graph_neural:GraphNeural",
+    "lints": "routing.policies.lints:LinTS",
     "linucb": "routing.policies.linucb:LinUCB",
     "table": "routing.policies.table:Table",
     "thompson": "routing.policies.thompson:Thompson",

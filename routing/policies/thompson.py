@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -29,7 +30,6 @@ class Thompson(Policy):
         self.width = width
         self.exploration = checked_exploration(exploration)
         self._cells = Cells()
-        self._nodes, self._weights = np.polynomial.hermite_e.hermegauss(NODES)
 
     def scores(self, arms: Sequence[str], context: Context) -> Sequence[Mapping[str, float]]:
         return [
@@ -41,7 +41,7 @@ class Thompson(Policy):
         estimates = self._estimates(arms, context)
         means = np.array([estimate.mean for estimate in estimates])
         deviations = self.width * np.sqrt([estimate.variance for estimate in estimates])
-        return with_floor(self._best_probabilities(means, deviations), self.exploration)
+        return with_floor(chances_of_best(means, deviations), self.exploration)
 
     def update(self, arm: str, context: Context, reward: float) -> None:
         self._cells.add(arm, context.task_mixture, reward)
@@ -55,17 +55,28 @@ class Thompson(Policy):
     def _estimates(self, arms: Sequence[str], context: Context) -> list[Estimate]:
         return [self._cells.estimate(arm, context.task_mixture) for arm in arms]
 
-    def _best_probabilities(self, means: Vector, deviations: Vector) -> Vector:
-        """Arrays are arm × node × rival: at each node of an arm's density, the chance that no rival is above it."""
-        if len(means) == 0:
-            return means
-        points = means[:, None] + deviations[:, None] * self._nodes
-        below = normal_cdf((points[:, :, None] - means) / deviations)
-        arms = np.arange(len(means))
-        below[arms, :, arms] = 1.0  # an arm is no rival of itself
-        chances = below.prod(axis=2) @ self._weights
-        shares: Vector = chances / chances.sum()
-        return shares
+
+def chances_of_best(means: Vector, deviations: Vector) -> Vector:
+    """P(arm a is the best) of independent normal arms; they sum to one.
+
+    Arrays are arm × node × rival: at each node of an arm's density, the chance that no rival is above it.
+    """
+    if len(means) == 0:
+        return means
+    nodes, weights = _quadrature()
+    points = means[:, None] + deviations[:, None] * nodes
+    below = normal_cdf((points[:, :, None] - means) / deviations)
+    arms = np.arange(len(means))
+    below[arms, :, arms] = 1.0  # an arm is no rival of itself
+    chances = below.prod(axis=2) @ weights
+    shares: Vector = chances / chances.sum()
+    return shares
+
+
+@cache
+def _quadrature() -> tuple[Vector, Vector]:
+    """Gauss-Hermite nodes and weights for the standard normal density."""
+    return np.polynomial.hermite_e.hermegauss(NODES)
 
 
 def normal_cdf(z: Vector) -> Vector:

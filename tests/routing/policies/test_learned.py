@@ -13,7 +13,7 @@ from routing.policies.cells import Cells
 from routing.policies.cheapest import Cheapest
 from routing.policies.linucb import LinUCB
 from routing.policies.table import Table
-from routing.policies.thompson import Thompson, normal_cdf
+from routing.policies.thompson import Thompson, chances_of_best, normal_cdf
 from storage.errors import InvalidInput
 from tests.routing.doubles import a_context
 
@@ -84,7 +84,7 @@ def test_thompson_probabilities_are_those_of_sampling() -> None:
     means, deviations = np.array([0.5, 0.55, 0.4, 0.6]), np.array([0.1, 0.05, 0.2, 0.08])
     draws = np.random.default_rng(3).normal(means, deviations, size=(200_000, 4))
     sampled = np.bincount(draws.argmax(axis=1), minlength=4) / len(draws)
-    np.testing.assert_allclose(Thompson()._best_probabilities(means, deviations), sampled, atol=0.005)
+    np.testing.assert_allclose(chances_of_best(means, deviations), sampled, atol=0.005)
 
 
 def test_normal_cdf_agrees_with_the_error_function() -> None:
