@@ -16,6 +16,7 @@ from storage.conformance_budgets import NOTHING as NOTHING
 from storage.conformance_budgets import BudgetConformance
 from storage.conformance_budgets import opened as opened
 from storage.conformance_skills import SkillConformance
+from storage.conformance_trails import TrailConformance
 from storage.conformance_versions import PolicyVersionConformance
 from storage.errors import InvalidInput, RecordNotFound
 from storage.records import (
@@ -354,5 +355,6 @@ class StoresConformance(
     BudgetConformance,
     PolicyVersionConformance,
     SkillConformance,
+    TrailConformance,
 ):
     """The whole suite."""

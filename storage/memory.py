@@ -26,8 +26,9 @@ from storage.chain import erasure, forfeiture
 from storage.errors import RecordNotFound
 from storage.memory_log import URL, MemoryLog, MemoryStore
 from storage.memory_skills import MemorySkillStore
-from storage.money import checked_account, checked_usd, ensure_affordable
-from storage.records import AuditEvent, BudgetAccount, Decision, Hold, Outcome, Payload, Reward, Span, new_id, utc_now
+from storage.memory_trails import MemoryTrailStore
+from storage.money import checked_account, checked_amount, ensure_affordable, lifted
+from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, Span, new_id, utc_now
 from storage.stores import DecisionFilter, Item, RewardedDecision, StoredDecision, Stores
 from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
 from storage.versions import Move, Rollback, VersionHistory, checked_files, checked_version, ensure_free
@@ -136,6 +137,7 @@ class MemoryPayloadStore(MemoryStore):
         erased = replace(payload, text=None, salt=None, erased_at=utc_now())
         self.log.append(erasure(payload_id, digest=payload.digest, at=erased.erased_at or utc_now()))
         self.log.payloads[payload_id] = erased
+        self.log.trails.erase(payload_id, at=erased.erased_at or utc_now())
         return erased
 
 
@@ -310,3 +312,4 @@ async def open_memory(url: str, *, mode: str = "sync", writer: str | None = None
         skills=MemorySkillStore(log),
         close=close,
     )
+        trails=MemoryTrailStore(log),

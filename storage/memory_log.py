@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from storage.canonical import Entry
 from storage.chain import head_of, linked, opening
@@ -10,9 +11,49 @@ from storage.errors import StorageUnavailable
 from storage.records import AuditEvent, BudgetAccount, Hold, Payload, utc_now
 from storage.skill_forms import VersionRow
 from storage.skill_records import SkillVersion
+from storage.trail_forms import deposit_key, erased_event, event_row
+from storage.trail_records import TrailEvent
 from storage.writing import StagedSpan
 
 URL = "memory:"
+
+
+@dataclass
+class MemoryTrails:
+    """Events by their place less one; each embedding by its text and the event's place."""
+
+    records: list[bytes] = field(default_factory=list)
+    id_to_record: dict[str, bytes] = field(default_factory=dict)
+    deposits: set[tuple[str, str]] = field(default_factory=set)  # memory and decision
+    vectors: dict[tuple[str, int], tuple[str, bytes]] = field(default_factory=dict)  # to memory and embedding
+    snapshots: dict[tuple[str, int], tuple[str, str, str, bytes]] = field(default_factory=dict)
+    last_erasure: dict[str, int] = field(default_factory=dict)  # memory to place
+
+    def add(self, event: TrailEvent, row: bytes) -> None:
+        self.records.append(row)
+        self.id_to_record[event.id] = row
+        key = deposit_key(event)
+        if key is not None:
+            self.deposits.add(key)
+        if event.embedding is not None and event.payload_id is not None:
+            self.vectors[event.payload_id, event.position] = event.memory, event.embedding
+
+    def embedding_at(self, position: int) -> bytes | None:
+        found = [vector for (_, place), (_, vector) in self.vectors.items() if place == position]
+        return found[0] if found else None
+
+    def erase(self, payload_id: str, *, at: datetime) -> None:
+        """Embeddings of this text go, and snapshots that may hold them; an event tells each memory."""
+        gone = sorted((place, memory) for (text, place), (memory, _) in self.vectors.items() if text == payload_id)
+        memory_to_first = {memory: place for place, memory in reversed(gone)}
+        for place, _ in gone:
+            del self.vectors[payload_id, place]
+        for memory, first in sorted(memory_to_first.items()):
+            self.snapshots = {key: s for key, s in self.snapshots.items() if key[0] != memory or key[1] < first}
+            position = len(self.records) + 1
+            event = replace(erased_event(memory, payload_id, at), position=position)
+            self.add(event, event_row(event))
+            self.last_erasure[memory] = position
 
 
 @dataclass
@@ -31,6 +72,7 @@ class MemoryLog:
     skills: dict[str, SkillVersion] = field(default_factory=dict)  # the latest versions, without their bodies
     skill_versions: dict[str, list[VersionRow]] = field(default_factory=dict)  # by skill, oldest first
     skill_moves: dict[str, list[bytes]] = field(default_factory=dict)  # by skill, oldest first
+    trails: MemoryTrails = field(default_factory=MemoryTrails)
     is_closed: bool = False
 
     def append(self, entry: Entry) -> None:

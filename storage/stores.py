@@ -93,7 +93,11 @@ class TraceStore(Protocol):
 class PayloadStore(Protocol):
     async def get(self, payload_id: str) -> Payload: ...
     async def erase(self, payload_id: str) -> Payload:
-        """Removes text and salt for good and logs a `payload_erased` event; a second call changes nothing."""
+        """Removes text and salt for good and logs a `payload_erased` event; a second call changes nothing.
+
+        Embeddings of the text go with it, as do snapshots of trails that may hold them; each memory that had one gets
+        an event `erased`.
+        """
         ...
 
 
@@ -263,7 +267,11 @@ class TrailStore(Protocol):
     """What pheromone memories learned: append-only events, and snapshots from which any past moment can be rebuilt."""
 
     async def append(self, events: Sequence[TrailEvent]) -> list[TrailEvent]:
-        """The new ones, with their positions; a deposit of a decision that the memory has already is left out."""
+        """The new ones, with their positions; a deposit of a decision that the memory has already is left out.
+
+        So is an event that was written before; all the others are written, or none. An embedding is kept while the
+        text `payload_id` is here and not erased. Raises InvalidInput, also for an id that another event has.
+        """
         ...
 
     async def events(
@@ -272,10 +280,15 @@ class TrailStore(Protocol):
         """In order of position; `until`: none that is later than this moment."""
         ...
 
-    async def put_snapshot(self, snapshot: TrailSnapshot) -> None: ...
+    async def put_snapshot(self, snapshot: TrailSnapshot) -> None:
+        """Keeps it, unless the memory has one of this position, or a text was erased since whose vector it may hold.
+
+        Raises InvalidInput for a state that its digest does not fit.
+        """
+        ...
 
     async def snapshot(self, memory: str, *, until: datetime | None = None) -> TrailSnapshot | None:
-        """The latest one, or the latest that is not later than this moment."""
+        """The latest one, or the latest that is not later than this moment. Raises LogCorrupt for a damaged one."""
         ...
 
     async def known_decisions(self, memory: str, decision_ids: Sequence[str]) -> set[str]:
@@ -297,4 +310,4 @@ class Stores:
     policy_versions: PolicyVersionStore
     skills: SkillStore
     close: Callable[[], Awaitable[None]]
-    trails: TrailStore | None = None
+    trails: TrailStore

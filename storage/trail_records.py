@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from storage.records import Judge, new_id, utc_now
 
-TrailEventKind = Literal["deposit", "restart", "reset", "tasks"]
+TrailEventKind = Literal["deposit", "restart", "reset", "tasks", "erased"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,7 @@ class TrailEvent:
     * restart   a row (task × stage) was set back, because its choices had become all the same
     * reset     cells were forgotten by an operator: those of `stage` and `candidate_id`, where given
     * tasks     the task types were found anew; `body` holds them
+    * erased    the text `payload_id` is gone for good, and so is every embedding of it; written by the store
     """
 
     memory: str  # name of the memory, as the policies name it

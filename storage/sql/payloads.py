@@ -14,6 +14,7 @@ from storage.records import Payload, utc_now
 from storage.sql.batch import Batch
 from storage.sql.store import SqlStore
 from storage.sql.tables import payloads
+from storage.sql.trails import forget_vectors
 
 columns = payloads.c
 SOME = select(columns.id, columns.text, columns.salt, columns.digest, columns.erased_at).where(
@@ -41,6 +42,7 @@ class SqlPayloadStore(SqlStore):
                 return payload
             now = utc_now()
             batch.connection.execute(ERASE, {"payload_id": payload_id, "moment": iso(now)})
+            forget_vectors(batch.connection, payload_id, at=now)
             batch.append(erasure(payload_id, digest=payload.digest, at=now))
             return replace(payload, text=None, salt=None, erased_at=now)
 

@@ -15,6 +15,7 @@ from storage.sql.payloads import SqlPayloadStore
 from storage.sql.policy_versions import SqlPolicyVersionStore
 from storage.sql.skills import SqlSkillStore
 from storage.sql.traces import SqlTraceStore
+from storage.sql.trails import SqlTrailStore
 from storage.sql.upgrade import upgrade
 from storage.sql.writer import GroupWriter
 from storage.stores import Stores
@@ -59,5 +60,6 @@ async def open_sql(
         audit=SqlAuditLog(database, group_writer),
         policy_versions=SqlPolicyVersionStore(database, group_writer),
         skills=SqlSkillStore(database, group_writer),
+        trails=SqlTrailStore(database, group_writer),
         close=close,
     )

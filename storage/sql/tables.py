@@ -104,7 +104,52 @@ skills = Table(
     Index("skills_state", "state", "skill_id", "sha256"),
 )
 
-# Money in whole nano-dollars.
+# Append-only by trigger. What memories learned; `position` is dense, in commit order, over all memories.
+trail_events = Table(
+    "trail_events",
+    metadata,
+    Column("position", RowId, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("memory", Key, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("decision_id", Text),
+    Column("at", Text, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Index("trail_events_memory", "memory", "position"),
+)
+
+# Not changed by trigger; a row goes when its text is erased.
+trail_vectors = Table(
+    "trail_vectors",
+    metadata,
+    Column("payload_id", Text, primary_key=True),
+    Column("position", RowId, ForeignKey("trail_events.position"), primary_key=True, autoincrement=False),
+    Column("embedding", LargeBinary, nullable=False),
+    Index("trail_vectors_event", "position"),
+)
+
+# Not changed by trigger; a row goes when a text is erased whose embedding it may hold: events give it again.
+trail_snapshots = Table(
+    "trail_snapshots",
+    metadata,
+    Column("memory", Key, primary_key=True),
+    Column("position", RowId, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+
+
+def _counted(what: str, *, may_be_empty: bool = False) -> list[Column[int]]:
+    """Tokens and whole millionths of seconds and joules, beside the column in nano-dollars."""
+    names = (f"{what}_tokens", f"{what}_microseconds", f"{what}_microjoules")
+    if may_be_empty:
+        return [Column(name, BigInteger) for name in names]
+    return [Column(name, BigInteger, nullable=False, server_default="0") for name in names]
+
+
+# Money in whole nano-dollars. An empty limit is none.
 budget_accounts = Table(
     "budget_accounts",
     metadata,
@@ -144,6 +189,18 @@ Index("audit_events_kind", _event.kind, _event.position)
 Index("audit_events_time", _event.kind, _event.at, _event.position)
 Index(
     "budget_holds_open",
+_trail = trail_events.c
+_deposit = (_trail.kind == "deposit") & _trail.decision_id.is_not(None)
+Index(
+    "trail_events_deposit",
+    _trail.memory,
+    _trail.decision_id,
+    unique=True,
+    sqlite_where=_deposit,
+    postgresql_where=_deposit,
+)
+_erased = _trail.kind == "erased"
+Index("trail_events_erased", _trail.memory, _trail.position, sqlite_where=_erased, postgresql_where=_erased)
     budget_holds.c.expires_at,
     sqlite_where=budget_holds.c.charged_nano.is_(None),
     postgresql_where=budget_holds.c.charged_nano.is_(None),
