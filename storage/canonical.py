@@ -138,7 +138,7 @@ def parsed(canonical: str) -> Plain:
 
 
 def decision_from(canonical: str) -> Decision:
-    """The decision that `entry_of` wrote, equal in every field; an old one lacks weights, shadow, skills and plan."""
+    """The decision that `entry_of` wrote, equal in every field; an old one lacks what came later."""
     plain = _without_kind(canonical)
     plain["task_mixture"] = _floats(plain["task_mixture"])
     plain["context"] = tuple(map(float, plain["context"]))
@@ -148,7 +148,8 @@ def decision_from(canonical: str) -> Decision:
     plain["rng_counter"] = int(plain["rng_counter"])
     plain["budget_before_usd"] = Decimal(plain["budget_before_usd"])
     plain["budget_reserved_usd"] = Decimal(plain["budget_reserved_usd"])
-    plain["weights"] = _floats(plain.get("weights", {}))
+    for name in ("weights", "resources_before", "resources_reserved"):
+        plain[name] = _floats(plain.get(name, {}))
     plain["shadow"] = _shadow(plain.get("shadow"))
     plain["skills"] = _selection(plain.get("skills"))
     plain["decided_at"] = moment_of(plain["decided_at"])

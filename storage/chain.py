@@ -76,7 +76,10 @@ def forfeiture(hold: Hold, *, at: datetime) -> Entry:
     values = {
         "id": hold.id,
         "account_id": hold.account_id,
-        "amount_usd": hold.amount_usd,
+        "amount_usd": hold.amount.usd,
+        "amount_tokens": hold.amount.tokens,
+        "amount_seconds": hold.amount.seconds,
+        "amount_joules": hold.amount.joules,
         "expires_at": hold.expires_at,
         "forfeited_at": at,
     }

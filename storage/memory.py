@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
+from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
 from storage.canonical import (
     Entry,
     checked_id,
@@ -160,26 +160,31 @@ class MemoryBudgetStore(MemoryStore):
     async def accounts(self) -> list[BudgetAccount]:
         return sorted(self.log.accounts.values(), key=lambda account: account.id)
 
-    async def hold(self, account_id: str, amount_usd: Decimal, *, seconds: float) -> Hold:
+    async def lift(self, account_id: str, more: BudgetLimits) -> BudgetAccount:
+        account = await self.get(account_id)
+        return await self.open(BudgetAccount.of(account_id, lifted(account.limits, more)))
+
+    async def hold(self, account_id: str, amount: Amount, *, expires_in_seconds: float) -> Hold:
         self.log.ensure_open()
-        amount_usd = checked_usd(amount_usd, "amount_usd")
+        amount = checked_amount(amount, "amount")
         await self.get(account_id)
         line = self._line(account_id)
         for account in line:
-            ensure_affordable(account, amount_usd)
-        hold = Hold(account_id=account_id, amount_usd=amount_usd, expires_at=utc_now() + timedelta(seconds=seconds))
-        self._change(line, held_usd=amount_usd, spent_usd=Decimal(0))
+            ensure_affordable(account, amount)
+        expires_at = utc_now() + timedelta(seconds=expires_in_seconds)
+        hold = Hold(account_id=account_id, amount=amount, expires_at=expires_at)
+        self._change(line, held=amount, spent=Amount())
         self.log.holds[hold.id] = hold
         return hold
 
-    async def settle(self, hold_id: str, actual_usd: Decimal) -> None:
+    async def settle(self, hold_id: str, actual: Amount) -> None:
         self.log.ensure_open()
-        actual_usd = checked_usd(actual_usd, "actual_usd")
+        actual = checked_amount(actual, "actual")
         hold = self.log.holds.get(checked_id(hold_id, "hold_id"))
         if hold is None:
             raise RecordNotFound(f"No hold {hold_id!r}.")
         if hold_id not in self.log.settled_holds:
-            self._settle(hold, actual_usd)
+            self._settle(hold, actual)
 
     async def reap(self, now: datetime) -> list[Hold]:
         self.log.ensure_open()
@@ -187,7 +192,7 @@ class MemoryBudgetStore(MemoryStore):
         unsettled = (hold for hold in self.log.holds.values() if hold.id not in self.log.settled_holds)
         expired = sorted((hold for hold in unsettled if hold.expires_at <= now), key=lambda hold: hold.expires_at)
         for hold in expired:
-            self._settle(hold, hold.amount_usd)
+            self._settle(hold, hold.amount)
             self.log.append(forfeiture(hold, at=now))
         return expired
 
@@ -200,14 +205,13 @@ class MemoryBudgetStore(MemoryStore):
             current = line[0].parent_id
         return line
 
-    def _settle(self, hold: Hold, actual_usd: Decimal) -> None:
-        self._change(self._line(hold.account_id), held_usd=-hold.amount_usd, spent_usd=actual_usd)
+    def _settle(self, hold: Hold, actual: Amount) -> None:
+        self._change(self._line(hold.account_id), held=Amount() - hold.amount, spent=actual)
         self.log.settled_holds.add(hold.id)
 
-    def _change(self, line: Sequence[BudgetAccount], *, held_usd: Decimal, spent_usd: Decimal) -> None:
+    def _change(self, line: Sequence[BudgetAccount], *, held: Amount, spent: Amount) -> None:
         for account in line:
-            held, spent = account.held_usd + held_usd, account.spent_usd + spent_usd
-            self.log.accounts[account.id] = replace(account, held_usd=held, spent_usd=spent)
+            self.log.accounts[account.id] = replace(account, held=account.held + held, spent=account.spent + spent)
 
 
 class MemoryAuditLog(MemoryStore):
@@ -310,6 +314,6 @@ async def open_memory(url: str, *, mode: str = "sync", writer: str | None = None
         audit=MemoryAuditLog(log),
         policy_versions=MemoryPolicyVersionStore(log),
         skills=MemorySkillStore(log),
+        trails=MemoryTrailStore(log),
         close=close,
     )
-        trails=MemoryTrailStore(log),

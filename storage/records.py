@@ -13,6 +13,10 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import Literal
 
+from storage.budget_records import Amount as Amount
+from storage.budget_records import BudgetAccount as BudgetAccount
+from storage.budget_records import BudgetLimits as BudgetLimits
+from storage.budget_records import Hold as Hold
 from storage.skill_records import SkillSelection
 
 USD_QUANTUM = Decimal("0.000000001")  # one nano-dollar: what a store counts in
@@ -35,42 +39,6 @@ def utc_now() -> datetime:
 def usd(amount: Decimal | float | int | str) -> Decimal:
     """The amount in whole nano-dollars, rounded up: a cost is never rounded away."""
     return Decimal(str(amount)).quantize(USD_QUANTUM, rounding=ROUND_CEILING)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Amount:
-    """What work takes, or may take, of each resource that is budgeted."""
-
-    usd: Decimal = Decimal(0)
-    tokens: int = 0  # of all four buckets together
-    seconds: float = 0.0
-    joules: float = 0.0
-
-    def __add__(self, other: Amount) -> Amount:
-        return Amount(
-            usd=self.usd + other.usd,
-            tokens=self.tokens + other.tokens,
-            seconds=self.seconds + other.seconds,
-            joules=self.joules + other.joules,
-        )
-
-    def __sub__(self, other: Amount) -> Amount:
-        return Amount(
-            usd=self.usd - other.usd,
-            tokens=self.tokens - other.tokens,
-            seconds=self.seconds - other.seconds,
-            joules=self.joules - other.joules,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class BudgetLimits:
-    """The most that may be spent of each resource; None: no limit."""
-
-    usd: Decimal | None = None
-    tokens: int | None = None
-    seconds: float | None = None
-    joules: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +206,8 @@ class Decision:
     rng_counter: int
     budget_before_usd: Decimal
     budget_reserved_usd: Decimal
+    resources_before: Mapping[str, float] = field(default_factory=dict)  # tokens, seconds, joules: of those limited
+    resources_reserved: Mapping[str, float] = field(default_factory=dict)  # tokens, seconds, joules
     weights: Mapping[str, float] = field(default_factory=dict)  # what the utility was weighted with, by name
     shadow: ShadowChoice | None = None  # None: no shadow router ran beside it
     skills: SkillSelection | None = None  # None: no candidate wanted skills to be searched for
@@ -318,32 +288,6 @@ class Payload:
     def of(cls, text: str) -> Payload:
         salt = token_hex(16)
         return cls(text=text, salt=salt, digest=payload_digest(salt, text), id=new_id("payload"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class BudgetAccount:
-    """A limit, what was spent of it, and what is held for work under way. A child also draws on its parent."""
-
-    id: str
-    limit_usd: Decimal | None = None  # None: no limit of its own
-    parent_id: str | None = None
-    spent_usd: Decimal = Decimal(0)
-    held_usd: Decimal = Decimal(0)
-
-    @property
-    def remaining_usd(self) -> Decimal | None:
-        """What a new hold may take here; None: no limit of its own."""
-        return None if self.limit_usd is None else self.limit_usd - self.spent_usd - self.held_usd
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hold:
-    """Money set aside for work under way; settled once, at what the work really cost."""
-
-    account_id: str
-    amount_usd: Decimal
-    expires_at: datetime
-    id: str = field(default_factory=lambda: new_id("hold"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Literal, Protocol
 
-from storage.records import AuditEvent, BudgetAccount, Decision, Hold, Outcome, Payload, Reward, Span
+from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
+from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, Span
 from storage.skill_records import SkillMove, SkillState, SkillVersion
 from storage.trail_records import TrailEvent, TrailSnapshot
 from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
@@ -103,18 +103,25 @@ class PayloadStore(Protocol):
 
 class BudgetStore(Protocol):
     async def open(self, account: BudgetAccount) -> BudgetAccount:
-        """Creates the account, or sets the limit of the one of this id; spent and held stay as they are."""
+        """Creates the account, or sets the limits of the one of this id; spent and held stay as they are."""
         ...
 
     async def get(self, account_id: str) -> BudgetAccount: ...
 
     async def accounts(self) -> list[BudgetAccount]: ...
 
-    async def hold(self, account_id: str, amount_usd: Decimal, *, seconds: float) -> Hold:
-        """Sets the amount aside on the account and all its ancestors, or raises BudgetExceeded and changes nothing."""
+    async def lift(self, account_id: str, more: BudgetLimits) -> BudgetAccount:
+        """Raises the account's limits by `more`, at once; where it has no limit, or `more` is None, nothing changes."""
         ...
 
-    async def settle(self, hold_id: str, actual_usd: Decimal) -> None:
+    async def hold(self, account_id: str, amount: Amount, *, expires_in_seconds: float) -> Hold:
+        """Sets the amount aside on the account and all its ancestors, or raises BudgetExceeded and changes nothing.
+
+        Either all four resources fit everywhere, or nothing is held.
+        """
+        ...
+
+    async def settle(self, hold_id: str, actual: Amount) -> None:
         """Charges what was really spent and frees the rest, here and on all ancestors; a second call changes nothing.
 
         Raises RecordNotFound for an unknown hold.
@@ -309,5 +316,5 @@ class Stores:
     audit: AuditLog
     policy_versions: PolicyVersionStore
     skills: SkillStore
-    close: Callable[[], Awaitable[None]]
     trails: TrailStore
+    close: Callable[[], Awaitable[None]]

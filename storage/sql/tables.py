@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy import UniqueConstraint as Unique
 
-HEAD_REVISION = "0003"  # a test compares it with the migrations
+HEAD_REVISION = "0005"  # a test compares it with the migrations
 
 # SQLite's row id must be declared INTEGER; PostgreSQL's is eight bytes by name.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
@@ -158,6 +158,9 @@ budget_accounts = Table(
     Column("limit_nano", BigInteger),
     Column("spent_nano", BigInteger, nullable=False),
     Column("held_nano", BigInteger, nullable=False),
+    *_counted("limit", may_be_empty=True),
+    *_counted("spent"),
+    *_counted("held"),
 )
 
 budget_holds = Table(
@@ -167,7 +170,8 @@ budget_holds = Table(
     Column("account_id", Text, ForeignKey("budget_accounts.id"), nullable=False),
     Column("amount_nano", BigInteger, nullable=False),
     Column("expires_at", Text, nullable=False),
-    Column("charged_nano", BigInteger),  # empty while the money is held
+    Column("charged_nano", BigInteger),  # empty while the amount is held
+    *_counted("amount"),
 )
 
 
@@ -185,10 +189,6 @@ _paged_by("audit_events_tenant_candidate", _event.tenant, _event.candidate_id)
 _paged_by("audit_events_tenant_policy", _event.tenant, _event.policy)
 _paged_by("audit_events_candidate", _event.candidate_id)
 _paged_by("audit_events_policy", _event.policy)
-Index("audit_events_kind", _event.kind, _event.position)
-Index("audit_events_time", _event.kind, _event.at, _event.position)
-Index(
-    "budget_holds_open",
 _trail = trail_events.c
 _deposit = (_trail.kind == "deposit") & _trail.decision_id.is_not(None)
 Index(
@@ -201,6 +201,10 @@ Index(
 )
 _erased = _trail.kind == "erased"
 Index("trail_events_erased", _trail.memory, _trail.position, sqlite_where=_erased, postgresql_where=_erased)
+Index("audit_events_kind", _event.kind, _event.position)
+Index("audit_events_time", _event.kind, _event.at, _event.position)
+Index(
+    "budget_holds_open",
     budget_holds.c.expires_at,
     sqlite_where=budget_holds.c.charged_nano.is_(None),
     postgresql_where=budget_holds.c.charged_nano.is_(None),

@@ -16,7 +16,7 @@ from storage.canonical import Entry
 from storage.chain import GENESIS_HASH, Head, chain_hash, leaf_hash, linked
 from storage.conformance import a_decision, a_payload, a_reward, a_span, an_outcome, opened, written_decision
 from storage.conformance_versions import a_version, some_files
-from storage.records import BudgetAccount, usd, utc_now
+from storage.records import Amount, BudgetAccount, usd, utc_now
 from storage.registry import open_stores
 
 CHANGEABLE_COLUMNS = ("writer", "seq", "kind", *COLUMN_NAMES, "canonical", "leaf_hash", "chain_hash")
@@ -44,7 +44,7 @@ async def write_log(path: Path) -> Written:
     await first.journal.write(question, decision)
     await first.journal.write(answer, outcome, a_reward(decision, outcome), a_span(decision.run_id, "route", utc_now()))
     await opened(first, BudgetAccount(id="a", limit_usd=usd(1)))
-    await first.budgets.hold("a", usd("0.1"), seconds=0)
+    await first.budgets.hold("a", Amount(usd=usd("0.1")), expires_in_seconds=0)
     await first.budgets.reap(utc_now() + timedelta(seconds=1))
     await first.payloads.erase(question.id)
     await first.close()

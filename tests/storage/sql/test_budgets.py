@@ -14,7 +14,7 @@ from tests.storage.processes import started
 CALL = """
 import asyncio, sys
 from storage.errors import BudgetExceeded
-from storage.records import usd
+from storage.records import Amount, usd
 from storage.registry import open_stores
 
 async def main(url, key):
@@ -23,10 +23,10 @@ async def main(url, key):
     sys.stdin.readline()
     async def call():
         try:
-            hold = await stores.budgets.hold(key, usd("0.0007"), seconds=60)
+            hold = await stores.budgets.hold(key, Amount(usd=usd("0.0007")), expires_in_seconds=60)
         except BudgetExceeded:
             return 0
-        await stores.budgets.settle(hold.id, usd("0.0007"))
+        await stores.budgets.settle(hold.id, Amount(usd=usd("0.0007")))
         return 1
     print(sum(await asyncio.gather(*(call() for _ in range(25)))), flush=True)
     await stores.close()

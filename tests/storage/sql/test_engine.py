@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event
 from storage.audit import verify
 from storage.conformance import a_decision, a_payload, opened, written_decision
 from storage.errors import StorageError, StorageUnavailable
-from storage.records import BudgetAccount, usd
+from storage.records import Amount, BudgetAccount, usd
 from storage.registry import open_stores
 from storage.sql.journal import SqlJournal
 from storage.sql.stores import open_sql
@@ -33,7 +33,7 @@ async def test_a_locked_database_fails_in_bounded_time_and_then_works_again(tmp_
     with pytest.raises(StorageUnavailable, match=r"antroute\.db' is locked by another process") as caught:
         await stores.journal.write(payload, decision)
     with pytest.raises(StorageUnavailable, match="locked"):
-        await stores.budgets.hold("a", usd("0.01"), seconds=1)
+        await stores.budgets.hold("a", Amount(usd=usd("0.01")), expires_in_seconds=1)
     assert time.monotonic() - start < BOUND_SECONDS
     assert caught.value.is_retryable
     other.execute("ROLLBACK")

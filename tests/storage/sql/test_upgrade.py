@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from storage.audit import verify
 from storage.conformance import written_decision
 from storage.conformance_skills import a_skill, added
 from storage.conformance_versions import registered, some_files
+from storage.records import Amount, BudgetAccount, BudgetLimits, usd, utc_now
 from storage.registry import open_stores
 from storage.sql.engine import open_database
 from storage.sql.tables import HEAD_REVISION, metadata
@@ -100,4 +102,32 @@ async def test_later_migrations_follow_earlier_ones(url: str, revision: str) -> 
     [skill] = await added(stores, a_skill())
     assert await stores.skills.get(skill.skill_id) == skill
     assert (await verify(stores)).is_whole
+    await stores.close()
+
+
+@pytest.mark.parametrize("url", BACKENDS, indirect=True)
+async def test_money_that_was_spent_and_held_before_other_resources_were_counted_stays_so(url: str) -> None:
+    database = open_database(url, is_durable=True, patience_seconds=1)
+    with database.writing.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, "0003")
+        account = "VALUES ('old', NULL, 1000000000, 250000000, 100000000)"
+        connection.exec_driver_sql(
+            f"INSERT INTO budget_accounts (id, parent_id, limit_nano, spent_nano, held_nano) {account}"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO budget_holds (id, account_id, amount_nano, expires_at) "
+            "VALUES ('hold_old', 'old', 100000000, '2020-01-01T00:00:00.000000Z')"
+        )
+    database.dispose()
+    stores = await open_stores(url)
+    old = await stores.budgets.get("old")
+    assert old == BudgetAccount(id="old", limit_usd=usd(1), spent=Amount(usd=usd("0.25")), held=Amount(usd=usd("0.1")))
+    await stores.budgets.open(replace(old, limit_tokens=50))
+    [late] = await stores.budgets.reap(utc_now())
+    assert (late.id, late.amount) == ("hold_old", Amount(usd=usd("0.1")))
+    await stores.budgets.hold("old", Amount(tokens=50), expires_in_seconds=60)
+    assert (await stores.budgets.get("old")).remaining == BudgetLimits(usd=usd("0.65"), tokens=0)
     await stores.close()
