@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -31,6 +31,7 @@ class Completion:
     finish_reason: FinishReason = "stop"
     response_id: str = ""
     token_logprobs: tuple[float, ...] = ()  # natural log, one a token; empty where the endpoint gives none
+    top_logprobs: tuple[Mapping[str, float], ...] = ()  # for each token the likeliest, by their text
 
 
 @dataclass(frozen=True, kw_only=True)

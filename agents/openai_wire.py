@@ -14,6 +14,7 @@ import orjson
 from agents.llm import Completion, CompletionRequest, FinishReason
 from storage.records import TokenUsage
 
+TOP_LOGPROBS = 20  # likeliest tokens that are asked for: the most an endpoint gives
 BYTES_PER_TOKEN = 3  # for estimates where the provider sends no count
 TOKENS_LIMIT = 1_000_000_000  # a larger count from upstream is not believed
 UPSTREAM_TEXT_LIMIT = 300  # characters of upstream text that may stand in one of our messages
@@ -41,7 +42,7 @@ def payload(model: str, request: CompletionRequest, *, is_streamed: bool) -> dic
     if generation.stop:
         body["stop"] = [without_surrogates(stop) for stop in generation.stop]
     if request.wants_logprobs:
-        body |= {"logprobs": True, "top_logprobs": 1}
+        body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
     if is_streamed:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body
@@ -87,6 +88,7 @@ def completion_of(found: object, request: CompletionRequest) -> Completion:
         finish_reason=finish_reason_of(choice.get("finish_reason")),
         response_id=_short(answer.get("id")),
         token_logprobs=tuple(_logprobs(choice)),
+        top_logprobs=tuple(_top_logprobs(choice)),
     )
 
 
@@ -100,6 +102,7 @@ class StreamedAnswer:
     _characters: int = 0
     _bytes: int = 0
     _token_logprobs: list[float] = field(default_factory=list)
+    _top_logprobs: list[dict[str, float]] = field(default_factory=list)
     _finish_reason: FinishReason = "stop"
     _response_id: str = ""
     _usage: TokenUsage | None = None
@@ -124,6 +127,7 @@ class StreamedAnswer:
         delta = choice.get("delta")
         text = _text(delta.get("content")) if isinstance(delta, Mapping) else ""
         self._token_logprobs += _logprobs(choice)
+        self._top_logprobs += _top_logprobs(choice)
         if choice.get("finish_reason"):
             self.is_complete = True
             self._finish_reason = finish_reason_of(choice["finish_reason"])
@@ -148,6 +152,7 @@ class StreamedAnswer:
             finish_reason=self._finish_reason,
             response_id=self._response_id,
             token_logprobs=tuple(self._token_logprobs),
+            top_logprobs=tuple(self._top_logprobs),
         )
 
 
@@ -256,9 +261,24 @@ def _short(found: object) -> str:
 
 
 def _logprobs(choice: Mapping[str, object]) -> list[float]:
+    found = [token.get("logprob") for token in _tokens(choice)]
+    return [float(value) for value in found if isinstance(value, int | float)]
+
+
+def _top_logprobs(choice: Mapping[str, object]) -> list[dict[str, float]]:
+    """One mapping a token: the likeliest tokens' texts and natural logs."""
+    return [
+        {
+            str(each.get("token", "")): float(value)
+            for each in tops
+            if isinstance(each, Mapping) and isinstance(value := each.get("logprob"), int | float)
+        }
+        for token in _tokens(choice)
+        if isinstance(tops := token.get("top_logprobs"), Sequence)
+    ]
+
+
+def _tokens(choice: Mapping[str, object]) -> list[Mapping[str, object]]:
     logprobs = choice.get("logprobs")
     tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else None
-    if not isinstance(tokens, Sequence):
-        return []
-    found = [token.get("logprob") for token in tokens if isinstance(token, Mapping)]
-    return [float(value) for value in found if isinstance(value, int | float)]
+    return [token for token in tokens if isinstance(token, Mapping)] if isinstance(tokens, Sequence) else []

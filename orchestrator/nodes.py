@@ -17,8 +17,10 @@ from orchestrator.budget import Meter, MeteredLLM
 from orchestrator.caller import Caller, current_caller
 from orchestrator.checkers import Checker, check
 from orchestrator.errors import DeadlineExceeded, Failure
+from orchestrator.expectations import expected_quality
 from orchestrator.found_skills import FoundSkills, SkillFinder
 from orchestrator.health import ModelHealth
+from orchestrator.observing import Observed, ObservedLLM
 from orchestrator.recorder import Entry, Recorder
 from orchestrator.rewards import Rewards
 from orchestrator.shown_skills import Shown, marked, shown_to
@@ -49,6 +51,12 @@ class RunState(TypedDict, total=False):
     policy: str | None
     weights: Weights | None  # what a trained router is to weigh; None: the settings' ones
     pinned: str | None  # the one candidate the caller wants
+    plan: str  # whose ask this is; `single` where it stands alone
+    among: frozenset[str] | None  # the candidates a plan asks among; None: all
+    wants_logprobs: bool
+    token_logprobs: tuple[float, ...]
+    top_logprobs: tuple[Mapping[str, float], ...]
+    expected_quality: float | None  # of who answered, as it was expected
     checker: Checker | None
     limit_usd: Decimal
     timeout_seconds: float
@@ -96,7 +104,13 @@ class Nodes:
             items: list[Item] = [state["payload"]] if attempt == 1 else []
             await self.stores.journal.write(*items, decision)
         tried = (*state["tried"], *([decision.candidate_id] if decision.candidate_id else ()))
-        return {"decision": decision, "attempt": attempt, "tried": tried, "found": state.get("found")}
+        return {
+            "decision": decision,
+            "attempt": attempt,
+            "tried": tried,
+            "found": state.get("found"),
+            "expected_quality": expected_quality(choice).get(decision.candidate_id or ""),
+        }
 
     async def execute(self, state: RunState) -> RunState:
         """Holds the worst case and runs the candidate; a bug is settled and recorded, then raised."""
@@ -115,8 +129,11 @@ class Nodes:
         if sink is not None:
             sink.begin(decision)
         changes: RunState = {"hold_id": hold.id, "answer": ""}
+        observed = Observed() if state.get("wants_logprobs") else None
         try:
-            changes["answer"] = await self._answer(state, candidate, meter)
+            changes["answer"] = await self._answer(state, candidate, meter, observed)
+            if observed is not None:
+                changes["token_logprobs"], changes["top_logprobs"] = observed.token_logprobs, observed.top_logprobs
             outcome = Outcome(decision_id=decision.id, run_id=decision.run_id, status="succeeded")
             self.health.succeeded(candidate.model)
         except ServiceError as error:
@@ -194,12 +211,13 @@ class Nodes:
 
     def _limits(self, state: RunState, remaining_usd: Decimal | None) -> Limits:
         pinned = state["pinned"]
+        among = state.get("among")
         return Limits(
             remaining_usd=remaining_usd,
             required_capabilities=state["query"].required_capabilities,
             model_to_failure={**self.health.reasons(), **self.absent_models},
             tried=frozenset(state["tried"]),
-            only=None if pinned is None else frozenset({pinned}),
+            only=among if pinned is None else frozenset({pinned}),
         )
 
     async def with_found_skills(self, state: RunState) -> RunState:
@@ -239,9 +257,11 @@ class Nodes:
             return BudgetExceeded(reason)
         return NoCandidate(reason)
 
-    async def _answer(self, state: RunState, candidate: Candidate, meter: Meter) -> str:
+    async def _answer(self, state: RunState, candidate: Candidate, meter: Meter, observed: Observed | None) -> str:
         query, sink = state["query"], answer_sink.get()
         llm: LLM = TracedLLM(MeteredLLM(self.llms[candidate.model], meter), self.tracer, query, candidate.model)
+        if observed is not None:
+            llm = ObservedLLM(llm, observed)
         shown = await self._shown(state, candidate)
         library = TracedLibrary(shown.library, self.tracer, query, name_to_id=shown.name_to_id)
         about = {"candidate": candidate.id, DECISION_ID: state["decision"].id}
@@ -293,6 +313,7 @@ class Nodes:
             weights=asdict(choice.weights) if choice.weights else {},
             shadow=choice.shadow,
             skills=marked(found.selection, shown) if found else None,
+            plan=state.get("plan", "single"),
         )
 
 

@@ -20,10 +20,10 @@ class Rewards:
         relative_cost = float(cost_usd / self.reference_cost_usd)
         return max(0.0, min(1.0, quality - self.cost_weight * relative_cost))
 
-    def reward_for(self, outcome: Outcome, *, cost_usd: Decimal) -> Reward | None:
+    def reward_for(self, outcome: Outcome, *, cost_usd: Decimal, latency_seconds: float | None = None) -> Reward | None:
         """None when nobody has judged the outcome: an answer that merely came says nothing of its worth.
 
-        `cost_usd` is what the execution cost, which a later verdict does not repeat.
+        `cost_usd` and `latency_seconds` are the execution's, which a later verdict does not repeat.
         """
         if outcome.quality is None:
             return None
@@ -36,7 +36,7 @@ class Rewards:
             quality=outcome.quality,
             judged_by=outcome.judged_by,
             cost_usd=cost_usd,
-            latency_seconds=outcome.latency_seconds,
+            latency_seconds=outcome.latency_seconds if latency_seconds is None else latency_seconds,
         )
 
 

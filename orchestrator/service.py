@@ -17,12 +17,16 @@ from orchestrator.errors import IdempotencyConflict
 from orchestrator.found_skills import FoundSkills
 from orchestrator.graph import RunGraph
 from orchestrator.nodes import Nodes, RunState
+from orchestrator.plan_runs import RatesOf, run_plan
+from orchestrator.plans.base import PlanSpec
+from orchestrator.plans.registry import SINGLE, Plans, make_plan
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
 from orchestrator.recorder import Entry
 from orchestrator.run_options import Defaults, RunOptions, amount_of, check_names, query_of, seconds_of
 from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.trained_routers import TrainedRouters
+from orchestrator.verifiers.base import Verdict
 from orchestrator.weights import weights_of
 from storage.errors import InvalidInput, ServiceError
 from storage.records import Decision, Judge, Outcome, Payload, TokenUsage
@@ -44,6 +48,10 @@ class Run:
     overhead_seconds: float  # ours: all but the candidates' own time
     usage: TokenUsage  # of the attempt that answered
     finish_reason: FinishReason = "stop"
+    plan: str = "single"
+    verdict: Verdict | None = None  # of the verifier that the caller gave
+    is_degraded: bool = False  # the budget did not allow all that was wanted
+    decision_ids: tuple[str, ...] = ()  # of all answers that went into it, where a plan asked more than once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +84,8 @@ class Service:
     lasting_notices: tuple[str, ...] = ()  # of what was missing or degraded at the start
     trained: TrainedRouters
     skills: SkillCatalog
+    plans: Plans = field(default_factory=Plans)
+    verifier_rates: RatesOf | None = None  # None: nothing was learned of any verifier
     listeners: list[RunListener] = field(default_factory=list)
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
@@ -123,8 +133,8 @@ class Service:
                     yield _started(sink, began)
                 yield delta
             finished = await run
-            if not has_started:  # an agent whose answer is known only at its end
-                yield _started(sink, began)
+            if not has_started:  # an agent or a plan whose answer is known only at its end
+                yield _started(sink, began) if sink.decision else _ended(finished)
                 yield finished.answer
             yield finished
         finally:
@@ -135,7 +145,7 @@ class Service:
 
     async def route(self, text: str, **options: Unpack[RunOptions]) -> Decision:
         """What would be decided now, and why; nothing runs and nothing is stored."""
-        state = self._start(text, options)
+        state = self.start(text, options)
         try:
             state = await self.nodes.with_found_skills(state)
             choice, before = await self.nodes.choose(state)
@@ -167,7 +177,11 @@ class Service:
             verdict = replace(verdict, id=f"outcome_{digest[:16]}")
         if known := _with_id(outcomes, verdict.id):
             return _same_verdict(known, verdict)
-        reward = self.nodes.rewards.reward_for(verdict, cost_usd=sum((o.cost_usd for o in outcomes), Decimal(0)))
+        reward = self.nodes.rewards.reward_for(
+            verdict,
+            cost_usd=sum((o.cost_usd for o in outcomes), Decimal(0)),
+            latency_seconds=sum(o.latency_seconds for o in outcomes),
+        )
         rewards = (reward,) if reward else ()
         try:
             lesson = None if await self.stores.decisions.rewards_of(decision_id) else reward
@@ -210,8 +224,12 @@ class Service:
         await self.on_close()
 
     async def _run(self, text: str, options: RunOptions) -> Run:
+        check_names(options)
+        plan = self.plans.chosen(options.get("plan"))
+        if plan.name != SINGLE or plan.options or options.get("verifier") is not None:
+            return await self._planned(plan, text, options)
         started = time.perf_counter()
-        final = await self._carried_out(self._start(text, options))
+        final = await self.carried_out(self.start(text, options))
         decision, outcome = final["decision"], final["outcome"]
         if outcome.status == "cancelled":  # the service is closing
             raise asyncio.CancelledError
@@ -232,7 +250,29 @@ class Service:
             finish_reason=final["finish_reason"],
         )
 
-    async def _carried_out(self, state: RunState) -> RunState:
+    async def _planned(self, spec: PlanSpec, text: str, options: RunOptions) -> Run:
+        started = time.perf_counter()
+        result, work = await run_plan(self, make_plan(spec), name=spec.name, text=text, options=options)
+        answer, seconds = result.answer, time.perf_counter() - started
+        return Run(
+            run_id=work.query.run_id,
+            answer=answer.text if result.text is None else result.text,
+            candidate_id=answer.candidate_id,
+            decision_id=answer.decision_id,
+            cost_usd=(await self.stores.budgets.get(work.query.account_id)).spent_usd,
+            quality=None if answer.verdict is None else answer.verdict.quality,
+            attempts=sum(state["attempt"] for state in work.states),
+            latency_seconds=seconds,
+            overhead_seconds=max(0.0, seconds - sum(state["execute_seconds"] for state in work.states)),
+            usage=answer.usage,
+            finish_reason=answer.finish_reason,
+            plan=spec.name,
+            verdict=answer.verdict,
+            is_degraded=result.is_degraded,
+            decision_ids=tuple(state["decision"].id for state in work.states),
+        )
+
+    async def carried_out(self, state: RunState) -> RunState:
         """The final state. The steps have a task of their own, which a cancelled caller does not cut off."""
         caller, context = Caller(), copy_context()
         context.run(current_caller.set, caller)
@@ -252,7 +292,8 @@ class Service:
         finally:
             self.nodes.tracer.collect(state["query"])  # of a run that broke off before its record
 
-    def _start(self, text: str, options: RunOptions) -> RunState:
+    def start(self, text: str, options: RunOptions) -> RunState:
+        """The state of a run that has not begun. Raises InvalidInput."""
         check_names(options)
         budget, timeout = options.get("budget_usd"), options.get("timeout_seconds")
         query = query_of(text, options, self.defaults)
@@ -276,6 +317,17 @@ class Service:
             known = ", ".join(sorted(self.nodes.candidates))
             raise InvalidInput(f"No candidate {candidate_id!r}; known: {known}.", field="model")
         return candidate_id
+
+
+def _ended(run: Run) -> Started:
+    """Of a run that became known when it was over."""
+    return Started(
+        run_id=run.run_id,
+        decision_id=run.decision_id,
+        candidate_id=run.candidate_id,
+        reserved_usd=run.cost_usd,
+        overhead_seconds=run.overhead_seconds,
+    )
 
 
 def _started(sink: AnswerSink, began: float) -> Started:

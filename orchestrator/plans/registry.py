@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import cast
 
@@ -9,9 +11,24 @@ from orchestrator.plans.base import Plan, PlanSpec
 from routing.registry import unknown
 from storage.errors import InvalidInput
 
+SINGLE = "single"
+
 PLANS = {
     "single": "orchestrator.plans.single:SinglePlan",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plans:
+    """Which plan runs where a caller names none, and with which options where a caller gives none."""
+
+    default: str = SINGLE
+    name_to_options: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def chosen(self, wished: PlanSpec | str | None) -> PlanSpec:
+        """A caller's options add to the operator's, and come before them."""
+        wish = PlanSpec(name=self.default if wished is None else wished) if not isinstance(wished, PlanSpec) else wished
+        return PlanSpec(name=wish.name, options={**self.name_to_options.get(wish.name, {}), **wish.options})
 
 
 def plan_class(name: str) -> type[Plan]:

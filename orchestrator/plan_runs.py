@@ -1,0 +1,218 @@
+"""Runs a plan: each of its asks is a decision of its own, in one run, on one budget account, under one clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+from orchestrator.checkers import Checker, check
+from orchestrator.errors import DeadlineExceeded
+from orchestrator.expectations import expected_quality
+from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Standing
+from orchestrator.rewards import USUAL_CALL
+from orchestrator.run_options import RunOptions
+from orchestrator.streaming import answer_sink
+from orchestrator.verifiers.base import ErrorRates, Verdict, Verifier
+from storage.records import BudgetAccount, Query
+
+if TYPE_CHECKING:
+    from orchestrator.nodes import RunState
+    from orchestrator.service import Service
+
+UNKNOWN_RATES = ErrorRates(false_accept=0.05, false_reject=0.05, judged=0)
+OF_THE_RUN = ("policy", "weights", "requires", "metadata", "session", "timeout_seconds")  # options that each ask keeps
+
+
+class RatesOf(Protocol):
+    """Knows how often verifiers err."""
+
+    def of(self, verifier: str) -> ErrorRates: ...
+
+
+class CheckerVerifier:
+    """What the caller knows to be right."""
+
+    name = "checker"
+
+    def __init__(self, checker: Checker) -> None:
+        self.checker = checker
+
+    async def verify(self, query: Query, answer: str) -> Verdict:
+        quality = check(self.checker, answer)
+        return Verdict(quality=quality, judged_by="verifier", verifier=self.name, passed=quality >= 0.5)
+
+
+@dataclass(kw_only=True)
+class ServiceWork:
+    """A plan's work over the service."""
+
+    service: Service
+    query: Query
+    options: RunOptions
+    plan: str
+    verifier: Verifier | None
+    timeout_seconds: float
+    account_limit_usd: Decimal
+    started: float = field(default_factory=time.perf_counter)
+    notes: dict[str, str] = field(default_factory=dict)
+    states: list[RunState] = field(default_factory=list)  # of all asks that ended well
+
+    async def ask(self, ask: Ask) -> Answer:
+        state = self._state(ask)
+        token = None if ask.is_answer else answer_sink.set(None)
+        began = time.perf_counter()
+        try:
+            final = await self.service.carried_out(state)
+        finally:
+            if token is not None:
+                answer_sink.reset(token)
+        decision, outcome = final["decision"], final["outcome"]
+        if outcome.status == "cancelled":  # the service is closing
+            raise asyncio.CancelledError
+        if outcome.status != "succeeded":
+            raise final["failure"].error()
+        self.states.append(final)
+        return Answer(
+            text=final["answer"],
+            candidate_id=decision.candidate_id or "",
+            decision_id=decision.id,
+            step=ask.step,
+            cost_usd=final["spent_usd"],
+            usage=outcome.usage,
+            seconds=time.perf_counter() - began,
+            propensity=decision.propensity,
+            expected_quality=final.get("expected_quality"),
+            finish_reason=final["finish_reason"],
+            token_logprobs=final.get("token_logprobs", ()),
+            top_logprobs=final.get("top_logprobs", ()),
+        )
+
+    async def verify(self, answer: Answer) -> Answer:
+        if self.verifier is None or answer.verdict is not None:
+            return answer
+        verdict = await self.verifier.verify(self.query, answer.text)
+        if verdict is None:
+            return answer
+        await self._record(answer, verdict)
+        return replace(answer, verdict=verdict)
+
+    async def verify_text(self, text: str) -> Verdict | None:
+        return None if self.verifier is None else await self.verifier.verify(self.query, text)
+
+    def error_rates(self, verifier: str) -> ErrorRates:
+        rates = self.service.verifier_rates
+        return UNKNOWN_RATES if rates is None else rates.of(verifier)
+
+    async def standings(self, *, step: str, text: str | None = None) -> list[Standing]:
+        state = await self.service.nodes.with_found_skills(self._state(Ask(step=step, text=text)))
+        try:
+            choice, _ = await self.service.nodes.choose(state)
+        finally:
+            self.service.nodes.tracer.collect(state["query"])
+        candidates, expected = self.service.nodes.candidates, expected_quality(choice)
+        standings = [
+            Standing(
+                candidate_id=each.candidate_id,
+                probability=each.probability,
+                score=each.score,
+                worst_case_usd=each.worst_case_usd,
+                price_usd=candidates[each.candidate_id].card.cost_usd(USUAL_CALL),
+                expected_quality=expected.get(each.candidate_id),
+                mask_reason=each.mask_reason,
+            )
+            for each in choice.assessments
+        ]
+        return sorted(standings, key=lambda each: (-each.probability, -each.score, each.candidate_id))
+
+    async def remaining_usd(self) -> Decimal:
+        return await self.service.nodes.remaining_usd(self._state(Ask(step="remaining")))
+
+    def seconds_left(self) -> float:
+        return self.timeout_seconds - (time.perf_counter() - self.started)
+
+    def note(self, **attributes: str) -> None:
+        self.notes.update({f"plan.{name}": value for name, value in attributes.items()})
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """Of all asks that ended well; what others cost stands in the account."""
+        return sum((state["spent_usd"] for state in self.states), Decimal(0))
+
+    def _state(self, ask: Ask) -> RunState:
+        options = RunOptions(**{name: self.options[name] for name in OF_THE_RUN if name in self.options})  # type: ignore[literal-required, typeddict-item]  # names of a TypedDict
+        options.update(
+            run_id=self.query.run_id,
+            step=ask.step,
+            account=self.query.account_id,
+            candidate=ask.candidate,
+            budget_usd=self.account_limit_usd,
+            generation=ask.generation or self.query.generation,
+            messages=self.query.context_messages if ask.messages is None else tuple(ask.messages),
+            timeout_seconds=max(self.seconds_left(), 0.001),
+        )
+        state = self.service.start(self.query.text if ask.text is None else ask.text, options)
+        return {
+            **state,
+            "plan": self.plan,
+            "among": ask.among or self._allowed(),
+            "tried": tuple(sorted(ask.tried)),
+            "wants_logprobs": ask.wants_logprobs,
+        }
+
+    def _allowed(self) -> frozenset[str] | None:
+        pinned = self.options.get("candidate")
+        return None if pinned is None else frozenset({pinned})
+
+    async def _record(self, answer: Answer, verdict: Verdict) -> None:
+        """The verdict becomes an outcome of the answer's decision, from which all policies learn."""
+        key = f"{verdict.verifier}/{answer.step}"
+        await self.service.feedback(
+            answer.decision_id, quality=verdict.quality, judged_by=verdict.judged_by, idempotency_key=key
+        )
+
+
+async def run_plan(
+    service: Service, plan: Plan, *, name: str, text: str, options: RunOptions
+) -> tuple[PlanResult, ServiceWork]:
+    """The result, judged where somebody can judge. Raises what the plan raises, and DeadlineExceeded."""
+    first = service.start(text, options)
+    query, limit = first["query"], first["limit_usd"]
+    account = BudgetAccount(id=query.run_id, limit_usd=limit, parent_id=query.account_id)
+    await service.stores.budgets.open(account)
+    checker, verifier = options.get("checker"), options.get("verifier")
+    work = ServiceWork(
+        service=service,
+        query=replace(query, account_id=account.id),
+        options=options,
+        plan=name,
+        verifier=verifier or (CheckerVerifier(checker) if checker is not None else None),
+        timeout_seconds=first["timeout_seconds"],
+        account_limit_usd=limit,
+    )
+    tracer = service.nodes.tracer
+    try:
+        with tracer.span(query, "plan", **{"plan.name": name}) as attributes:
+            try:
+                async with asyncio.timeout(first["timeout_seconds"]):
+                    result = await plan.run(work)
+            finally:
+                attributes.update(work.notes)
+        return await _judged(work, result), work
+    except TimeoutError as exc:
+        raise DeadlineExceeded(
+            f"Plan {name!r} had no answer within {first['timeout_seconds']:g} s.",
+            hint="Allow more time, or a simpler plan.",
+        ) from exc
+    finally:
+        await service.stores.journal.write(*tracer.collect(query))
+
+
+async def _judged(work: ServiceWork, result: PlanResult) -> PlanResult:
+    """With a verdict on what the caller gets, where the plan left that open."""
+    if result.text is None or result.text == result.answer.text:
+        return replace(result, answer=await work.verify(result.answer))
+    verdict = await work.verify_text(result.text)
+    return result if verdict is None else replace(result, answer=replace(result.answer, verdict=verdict))

@@ -1,0 +1,141 @@
+"""A plan's asks: each a decision of its own, in one run, on one account, under one clock."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from orchestrator.checkers import Checker
+from orchestrator.errors import DeadlineExceeded
+from orchestrator.plan_runs import run_plan
+from orchestrator.plans.base import Ask, Plan, PlanResult, PlanSpec, Work
+from orchestrator.service import Run, Started
+from orchestrator.verifiers.base import Verdict
+from storage.errors import BudgetExceeded, InvalidInput
+from storage.records import Query
+from tests.conftest import MakeService
+from tests.orchestrator.doubles import GatedLLM
+
+QUESTION = "What is the capital of France?"
+
+
+class Says:
+    """A verifier that always says the same."""
+
+    name = "says"
+
+    def __init__(self, quality: float) -> None:
+        self.quality = quality
+
+    async def verify(self, query: Query, answer: str) -> Verdict:
+        return Verdict(quality=self.quality, judged_by="verifier", verifier=self.name, passed=self.quality >= 0.5)
+
+
+class Both(Plan):
+    """Asks two candidates side by side; the second one's answer counts."""
+
+    source = "-"
+    summary = "Asks two."
+
+    async def run(self, work: Work) -> PlanResult:
+        answers = await asyncio.gather(
+            *(work.ask(Ask(step=f"ask/{name}", candidate=name, wants_logprobs=True)) for name in ("small", "large"))
+        )
+        work.note(asked="2")
+        return PlanResult(answer=answers[-1], asked=tuple(answers))
+
+
+class Forever(Plan):
+    source = "-"
+    summary = "Asks for ever."
+
+    async def run(self, work: Work) -> PlanResult:
+        while True:
+            await work.ask(Ask(step="again", candidate="small"))
+
+
+async def test_asks_are_decisions_of_one_run_on_one_account(make_service: MakeService) -> None:
+    service = await make_service()
+    result, work = await run_plan(service, Both(), name="both", text=QUESTION, options={"budget_usd": "0.05"})
+    assert result.answer.text == "Paris"
+    trace = await service.trace(work.query.run_id)
+    assert {a.decision.candidate_id for a in trace.attempts} == {"small", "large"}
+    assert {a.decision.plan for a in trace.attempts} == {"both"}
+    assert {a.decision.step for a in trace.attempts} == {"ask/small", "ask/large"}
+    account = await service.stores.budgets.get(work.query.run_id)
+    assert account.spent_usd == trace.cost_usd == work.cost_usd > 0
+    assert (account.held_usd, account.parent_id) == (0, "default")
+    spans = {span.name: span for span in trace.spans}
+    assert spans["plan"].attributes == {"plan.name": "both", "plan.asked": "2"}
+    assert spans["route"].parent_id == spans["plan"].id
+
+
+async def test_verdict_is_recorded_and_learned_from(make_service: MakeService) -> None:
+    service = await make_service()
+    run = await service.run(QUESTION, candidate="small", verifier=Says(1.0))
+    assert (run.quality, run.plan) == (1.0, "single")
+    assert run.verdict is not None and run.verdict.verifier == "says"
+    attempt = await service.attempt(run.decision_id)
+    assert [outcome.status for outcome in attempt.outcomes] == ["succeeded", "judged"]
+    assert attempt.rewards[0].quality == 1.0
+    assert attempt.rewards[0].latency_seconds > 0
+
+
+async def test_checker_judges_a_plans_answer(make_service: MakeService) -> None:
+    service = await make_service()
+    result, _ = await run_plan(
+        service, Both(), name="both", text=QUESTION, options={"checker": Checker(kind="exact", expected="Rome")}
+    )
+    assert result.answer.verdict is not None and not result.answer.verdict.passed
+
+
+async def test_plan_cannot_spend_more_than_the_runs_budget(make_service: MakeService) -> None:
+    service = await make_service()
+    limit = 2 * (await service.route(QUESTION, candidate="small")).budget_reserved_usd
+    with pytest.raises(BudgetExceeded):
+        await run_plan(service, Forever(), name="forever", text=QUESTION, options={"budget_usd": limit})
+    spent = (await service.stores.budgets.get("default")).spent_usd
+    assert 0 < spent <= limit
+
+
+async def test_plan_ends_with_its_time(make_service: MakeService) -> None:
+    service = await make_service(small=GatedLLM(words=["Paris"]))
+    with pytest.raises(DeadlineExceeded, match="'forever'"):
+        await run_plan(service, Forever(), name="forever", text=QUESTION, options={"timeout_seconds": 0.2})
+    assert sum((each.held_usd for each in await service.stores.budgets.accounts()), Decimal(0)) == 0
+
+
+async def test_unknown_plan_and_option_are_refused_by_name(make_service: MakeService) -> None:
+    service = await make_service()
+    with pytest.raises(InvalidInput, match="did you mean 'single'"):
+        await service.run(QUESTION, plan="singel")
+    with pytest.raises(InvalidInput, match="takes no option 'width'"):
+        await service.run(QUESTION, plan=PlanSpec(name="single", options={"width": 3}))
+
+
+async def test_streamed_run_with_a_verifier_tells_who_answers_first(make_service: MakeService) -> None:
+    service = await make_service()
+    pieces = [piece async for piece in service.stream(QUESTION, candidate="small", verifier=Says(0.0))]
+    assert isinstance(pieces[0], Started) and isinstance(pieces[-1], Run)
+    assert "".join(piece for piece in pieces if isinstance(piece, str)) == "Paris"
+
+
+async def test_standings_tell_prices_and_masks_without_asking(make_service: MakeService) -> None:
+    service = await make_service()
+    seen = []
+
+    class Looks(Plan):
+        source = summary = "-"
+
+        async def run(self, work: Work) -> PlanResult:
+            seen.extend(await work.standings(step="solve"))
+            assert await work.remaining_usd() > 0
+            return PlanResult(answer=await work.ask(Ask(step="solve", among=frozenset({"large"}))))
+
+    result, _ = await run_plan(service, Looks(), name="looks", text=QUESTION, options={})
+    assert result.answer.candidate_id == "large"
+    assert {each.candidate_id for each in seen} >= {"small", "large"}
+    prices = {each.candidate_id: each.price_usd for each in seen}
+    assert prices["large"] > prices["small"] > 0
