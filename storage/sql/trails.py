@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -95,13 +96,14 @@ class SqlTrailStore(SqlStore):
         return [_event(row) for row in rows]
 
     async def put_snapshot(self, snapshot: TrailSnapshot) -> None:
+        state = await asyncio.to_thread(snapshot_row, snapshot)
         row = {
             "memory": snapshot.memory,
             "position": snapshot.position,
             "id": snapshot.id,
             "sha256": snapshot.sha256,
             "at": iso(snapshot.at, field="at"),
-            "state": snapshot_row(snapshot),
+            "state": state,
         }
         where = {"memory": snapshot.memory, "position": snapshot.position}
 
@@ -117,12 +119,16 @@ class SqlTrailStore(SqlStore):
         query = SNAPSHOT
         if until is not None:
             query, values["until"] = SNAPSHOT_UNTIL, iso(until, field="until")
-        row = await self.database.read(lambda connection: connection.execute(query, values).one_or_none())
-        if row is None:
-            return None
-        return snapshot_from(
-            bytes(row.state), memory=row.memory, position=row.position, sha256=row.sha256, id=row.id, at=row.at
-        )
+
+        def read(connection: Connection) -> TrailSnapshot | None:
+            row = connection.execute(query, values).one_or_none()
+            if row is None:
+                return None
+            return snapshot_from(
+                bytes(row.state), memory=row.memory, position=row.position, sha256=row.sha256, id=row.id, at=row.at
+            )
+
+        return await self.database.read(read)
 
     async def known_decisions(self, memory: str, decision_ids: Sequence[str]) -> set[str]:
         checked_key(memory, "memory")
