@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -26,7 +27,7 @@ class Regression:
 
     def deviation(self, x: Vector) -> float:
         """√(xᵀ A⁻¹ x)."""
-        return max(float(x @ self.inverse @ x), 0.0) ** 0.5
+        return math.sqrt(max(float(x @ self.inverse @ x), 0.0))
 
 
 class Regressions:
