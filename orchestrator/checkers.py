@@ -18,7 +18,7 @@ ANSWER_CHARACTERS = 20_000  # of an answer's end that are read
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MARKER = re.compile(r"\banswer\b[\s*\"']{0,4}(?:\bis\b)?[\s:=*]*", re.IGNORECASE)
-_FENCE = re.compile(r"```[\w+-]*\n(.*?)\n?```", re.DOTALL)
+FENCE = re.compile(r"```[\w+-]*\n(.*?)\n?```", re.DOTALL)
 _NUMBER = re.compile(
     r"(?:(?<![\w.,)^-])[-−–]\s?|\bminus\s+)?(?<![\w.,^])(?:\d{1,3}(?:[,\u00a0\u202f]\d{3})+(?!\d)|\d{1,30})?(?:\.\d{1,30}|(?<=\d))"
     r"(?:[eE][-+]?\d{1,3})?(?!\w{0,20}\d)"
@@ -109,7 +109,7 @@ def _is_one_of(checker: Checker, answer: str) -> bool:
 def _readings(answer: str) -> list[str]:
     """The whole answer, and the parts that can be meant as the answer proper; each is compared as a whole."""
     readings = [answer]
-    fences = _FENCE.findall(answer)
+    fences = FENCE.findall(answer)
     if len(fences) == 1:
         readings.append(fences[0])
     marked = _after_marker(answer)
@@ -131,6 +131,20 @@ def _normal(text: str, checker: Checker) -> str:
     plain = fence.group(1) if fence else plain
     plain = plain.strip(" \"'`“”‘*").rstrip(".!?;:, ").strip(" \"'`“”‘*")
     return plain if checker.is_case_sensitive else re.sub(r"^(?:the|an?) (?=\S)", "", plain.casefold())
+
+
+def plain_answer(text: str) -> str:
+    """What the answer comes to: what follows its last `Answer:`, else its last line; no quotes, fences, capitals."""
+    marked = _after_marker(text[-ANSWER_CHARACTERS:])
+    lines = [line for line in (marked or text).strip().splitlines() if line.strip(" `*")]
+    proper = (lines[0] if marked else lines[-1]) if lines else ""
+    return _normal(proper, Checker(kind="exact", expected="-"))
+
+
+def only_number(text: str) -> float | None:
+    """The number of a text that holds one, or of what follows its last `=`; None where it holds none, or several."""
+    numbers = _numbers(text.rpartition("=")[2]) or _numbers(text)
+    return numbers[0] if len(numbers) == 1 else None
 
 
 def _is_contained(checker: Checker, answer: str) -> bool:
@@ -173,7 +187,7 @@ def _is_fitting(checker: Checker, answer: str) -> bool:
 
 def _is_json_right(checker: Checker, answer: str) -> bool:
     expected = json.loads(checker.expected)
-    for reading in (answer, *_FENCE.findall(answer)):
+    for reading in (answer, *FENCE.findall(answer)):
         try:
             if json.loads(reading) == expected:
                 return True

@@ -9,7 +9,16 @@ from orchestrator.verifiers.base import Verifier, VerifierSpec
 from routing.registry import unknown
 from storage.errors import InvalidInput
 
-VERIFIERS: dict[str, str] = {}
+VERIFIERS: dict[str, str] = {
+    "checker": "orchestrator.verifiers.checker:CheckerVerifier",
+    "exit_code": "orchestrator.verifiers.exit_code:ExitCodeVerifier",
+    "json_schema": "orchestrator.verifiers.json_schema:JsonSchemaVerifier",
+    "model": "orchestrator.verifiers.model:ModelVerifier",
+    "numeric": "orchestrator.verifiers.numeric:NumericVerifier",
+    "person": "orchestrator.verifiers.person:PersonVerifier",
+    "regex": "orchestrator.verifiers.regex:RegexVerifier",
+    "tests": "orchestrator.verifiers.tests:TestsVerifier",
+}
 
 
 def make_verifier(spec: VerifierSpec) -> Verifier:
