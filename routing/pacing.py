@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -119,10 +119,20 @@ class PacedRouter(Router):
     """
 
     def __init__(
-        self, router: Router, *, whole: Allowance | None = None, accounts: Mapping[str, Allowance] | None = None
+        self,
+        router: Router,
+        *,
+        whole: Allowance | None = None,
+        accounts: Mapping[str, Allowance] | None = None,
+        ancestors: Callable[[str], Awaitable[Sequence[str]]] | None = None,
     ) -> None:
-        """`whole`: of all accounts together; `accounts`: of single ones, by id."""
+        """`whole`: of all accounts together; `accounts`: of single ones and of what draws on them, by id.
+
+        `ancestors`: the accounts that an account draws on, so that a run's own account counts for its owner's.
+        """
         self._router = router
+        self._ancestors = ancestors
+        self._account_to_owners: Recent[tuple[str, ...]] = Recent(REMEMBERED)
         self._whole = None if whole is None else Pacer(whole)
         self._account_to_pacer = {account: Pacer(allowance) for account, allowance in (accounts or {}).items()}
         self._ratios = _CostRatios()
@@ -141,6 +151,8 @@ class PacedRouter(Router):
         weights: Weights | None = None,
     ) -> Choice:
         choice = await self._router.route(query, options, policy=policy, weights=weights)
+        if self._account_to_pacer and self._ancestors and query.account_id not in self._account_to_owners:
+            self._account_to_owners.remember(query.account_id, tuple(await self._ancestors(query.account_id)))
         price = self.price(query.account_id)
         costs = {
             o.candidate.id: float(o.worst_case_usd) * self._ratios.of(o.candidate.id)
@@ -178,7 +190,9 @@ class PacedRouter(Router):
             pacer.spend(cost_usd, decision.decided_at)
 
     def _pacers(self, account_id: str) -> list[Pacer]:
-        return [pacer for pacer in (self._whole, self._account_to_pacer.get(account_id)) if pacer is not None]
+        accounts = {account_id, *(self._account_to_owners.recall(account_id) or ())}
+        own = [pacer for account, pacer in self._account_to_pacer.items() if account in accounts]
+        return own if self._whole is None else [self._whole, *own]
 
 
 class _CostRatios:

@@ -117,6 +117,19 @@ async def test_each_account_has_a_price_of_its_own() -> None:
     assert router.price("other") == 0
 
 
+async def test_what_a_runs_own_account_spends_counts_for_the_account_it_draws_on() -> None:
+    async def ancestors(account_id: str) -> list[str]:
+        return {"run_1": ["team", "default"]}.get(account_id, [])
+
+    accounts = {"team": Allowance(usd=0.1, period="day"), "rival": Allowance(usd=0.1, period="day")}
+    router = PacedRouter(ScoredRouter(QUALITY), accounts=accounts, ancestors=ancestors)
+    choice = await router.route(Query(text="?", account_id="run_1"), OPTIONS)
+    decision = a_decision(choice, account_id="run_1", decided_at=JUNE + timedelta(hours=1))
+    router.ended(decision, an_outcome(decision, "0.09"))
+    assert router.price("team") == router.price("run_1") > 0
+    assert router.price("rival") == 0
+
+
 async def test_a_cost_is_booked_once_whether_its_reward_comes_or_not() -> None:
     inner = ScoredRouter(QUALITY)
     router = PacedRouter(inner, whole=Allowance(usd=1.0))
