@@ -1,4 +1,4 @@
-"""How each candidate is just now, from what this process sees: calls under way, recent response times, loaded or not."""
+"""How each candidate is just now, as this process sees it: calls under way, response times, loaded or not."""
 
 from __future__ import annotations
 
