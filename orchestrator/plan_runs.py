@@ -16,14 +16,23 @@ from orchestrator.rewards import USUAL_CALL
 from orchestrator.run_options import RunOptions
 from orchestrator.streaming import answer_sink
 from orchestrator.verifiers.base import ErrorRates, Verdict, Verifier
-from storage.records import BudgetAccount, Query
+from storage.budget_records import BudgetAccount, BudgetLimits
+from storage.records import Query
 
 if TYPE_CHECKING:
     from orchestrator.nodes import RunState
     from orchestrator.service import Service
 
 UNKNOWN_RATES = ErrorRates(false_accept=0.05, false_reject=0.05, judged=0)
-OF_THE_RUN = ("policy", "weights", "requires", "metadata", "session", "timeout_seconds")  # options that each ask keeps
+OF_THE_RUN = (
+    "policy",
+    "weights",
+    "requires",
+    "metadata",
+    "session",
+    "timeout_seconds",
+    "on_exhausted",
+)  # options that each ask keeps
 
 
 class RatesOf(Protocol):
@@ -55,7 +64,7 @@ class ServiceWork:
     plan: str
     verifier: Verifier | None
     timeout_seconds: float
-    account_limit_usd: Decimal
+    limits: BudgetLimits  # of the whole run
     started: float = field(default_factory=time.perf_counter)
     notes: dict[str, str] = field(default_factory=dict)
     states: list[RunState] = field(default_factory=list)  # of all asks that ended well
@@ -80,7 +89,7 @@ class ServiceWork:
             candidate_id=decision.candidate_id or "",
             decision_id=decision.id,
             step=ask.step,
-            cost_usd=final["spent_usd"],
+            cost_usd=final["spent"].usd,
             usage=outcome.usage,
             seconds=time.perf_counter() - began,
             propensity=decision.propensity,
@@ -102,6 +111,9 @@ class ServiceWork:
     async def verify_text(self, text: str) -> Verdict | None:
         return None if self.verifier is None else await self.verifier.verify(self.query, text)
 
+    async def credit(self, answer: Answer, verdict: Verdict) -> None:
+        await self._record(answer, verdict)
+
     def error_rates(self, verifier: str) -> ErrorRates:
         rates = self.service.verifier_rates
         return UNKNOWN_RATES if rates is None else rates.of(verifier)
@@ -120,6 +132,10 @@ class ServiceWork:
                 score=each.score,
                 worst_case_usd=each.worst_case_usd,
                 price_usd=candidates[each.candidate_id].card.cost_usd(USUAL_CALL),
+                agent=candidates[each.candidate_id].agent,
+                model=candidates[each.candidate_id].model,
+                description=candidates[each.candidate_id].card.description,
+                context_window=candidates[each.candidate_id].card.context_window,
                 expected_quality=expected.get(each.candidate_id),
                 mask_reason=each.mask_reason,
             )
@@ -128,7 +144,8 @@ class ServiceWork:
         return sorted(standings, key=lambda each: (-each.probability, -each.score, each.candidate_id))
 
     async def remaining_usd(self) -> Decimal:
-        return await self.service.nodes.remaining_usd(self._state(Ask(step="remaining")))
+        remaining = await self.service.nodes.remaining(self._state(Ask(step="remaining")))
+        return remaining.usd or Decimal(0)
 
     def seconds_left(self) -> float:
         return self.timeout_seconds - (time.perf_counter() - self.started)
@@ -139,7 +156,7 @@ class ServiceWork:
     @property
     def cost_usd(self) -> Decimal:
         """Of all asks that ended well; what others cost stands in the account."""
-        return sum((state["spent_usd"] for state in self.states), Decimal(0))
+        return sum((state["spent"].usd for state in self.states), Decimal(0))
 
     def _state(self, ask: Ask) -> RunState:
         options = RunOptions(**{name: self.options[name] for name in OF_THE_RUN if name in self.options})  # type: ignore[literal-required, typeddict-item]  # names of a TypedDict
@@ -148,7 +165,7 @@ class ServiceWork:
             step=ask.step,
             account=self.query.account_id,
             candidate=ask.candidate,
-            budget_usd=self.account_limit_usd,
+            budget=self.limits,
             generation=ask.generation or self.query.generation,
             messages=self.query.context_messages if ask.messages is None else tuple(ask.messages),
             timeout_seconds=max(self.seconds_left(), 0.001),
@@ -156,6 +173,7 @@ class ServiceWork:
         state = self.service.start(self.query.text if ask.text is None else ask.text, options)
         return {
             **state,
+            "policy": state["policy"] or ask.policy,
             "plan": self.plan,
             "among": ask.among or self._allowed(),
             "tried": tuple(sorted(ask.tried)),
@@ -179,8 +197,8 @@ async def run_plan(
 ) -> tuple[PlanResult, ServiceWork]:
     """The result, judged where somebody can judge. Raises what the plan raises, and DeadlineExceeded."""
     first = service.start(text, options)
-    query, limit = first["query"], first["limit_usd"]
-    account = BudgetAccount(id=query.run_id, limit_usd=limit, parent_id=query.account_id)
+    query, limits = first["query"], first["limits"]
+    account = BudgetAccount.of(query.run_id, limits, parent_id=query.account_id)
     await service.stores.budgets.open(account)
     checker, verifier = options.get("checker"), options.get("verifier")
     work = ServiceWork(
@@ -190,7 +208,7 @@ async def run_plan(
         plan=name,
         verifier=verifier or (CheckerVerifier(checker) if checker is not None else None),
         timeout_seconds=first["timeout_seconds"],
-        account_limit_usd=limit,
+        limits=limits,
     )
     tracer = service.nodes.tracer
     try:

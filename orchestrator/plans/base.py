@@ -24,6 +24,7 @@ class Ask:
     among: frozenset[str] | None = None  # these and no others; None: all
     tried: frozenset[str] = frozenset()  # these not
     generation: Generation | None = None  # None: the query's own
+    policy: str | None = None  # who chooses; None: the run's
     wants_logprobs: bool = False
     is_answer: bool = False  # its text is what the caller will get, so that it may be streamed
 
@@ -63,6 +64,10 @@ class Standing:
     score: float
     worst_case_usd: Decimal
     price_usd: Decimal  # of a usual call, by its card
+    agent: str = ""
+    model: str = ""
+    description: str = ""  # of the model, by its card
+    context_window: int = 8192  # tokens
     expected_quality: float | None = None  # in [0, 1]; None: nothing was learned
     mask_reason: str | None = None  # None: it may be asked
 
@@ -83,6 +88,10 @@ class Work(Protocol):
 
     async def verify_text(self, text: str) -> Verdict | None:
         """The verdict on a text that no single candidate wrote; nothing is recorded. None: no verifier was given."""
+        ...
+
+    async def credit(self, answer: Answer, verdict: Verdict) -> None:
+        """Records a verdict on what came of it for an answer that led there: a stage of a path, a part of a merge."""
         ...
 
     def error_rates(self, verifier: str) -> ErrorRates:
@@ -113,7 +122,7 @@ class PlanResult:
 
 
 class Plan(ABC):
-    """Holds no state between runs but what is given to its constructor, which raises InvalidInput for bad options.
+    """Holds no state between runs but its constructor's options, all with defaults; bad ones raise InvalidInput there.
 
     A plan that runs out of budget after it has an answer gives it back with `is_degraded`; before, it lets
     BudgetExceeded pass.
@@ -121,7 +130,6 @@ class Plan(ABC):
 
     source: ClassVar[str]  # paper or system, or "-"
     summary: ClassVar[str]  # one line for people
-    options: ClassVar[Mapping[str, object]] = {}  # names of the constructor's options, and defaults
 
     @abstractmethod
     async def run(self, work: Work) -> PlanResult: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from inspect import signature
 from typing import cast
 
 from orchestrator.plans.base import Plan, PlanSpec
@@ -14,7 +15,17 @@ from storage.errors import InvalidInput
 SINGLE = "single"
 
 PLANS = {
+    "branch": "orchestrator.plans.branch:BranchPlan",
+    "cascade": "orchestrator.plans.cascade:CascadePlan",
+    "compiled": "orchestrator.plans.compiled:CompiledPlan",
+    "glimpse": "orchestrator.plans.glimpse:GlimpsePlan",
+    "path": "orchestrator.plans.path:PathPlan",
+    "probe": "orchestrator.plans.probe:ProbePlan",
+    "refine": "orchestrator.plans.refine:RefinePlan",
+    "rounds": "orchestrator.plans.rounds:RoundsPlan",
     "single": "orchestrator.plans.single:SinglePlan",
+    "strategy": "orchestrator.plans.strategy:StrategyPlan",
+    "vote": "orchestrator.plans.vote:VotePlan",
 }
 
 
@@ -39,10 +50,16 @@ def plan_class(name: str) -> type[Plan]:
     return cast("type[Plan]", getattr(import_module(module), class_name))
 
 
+def options_of(name: str) -> dict[str, object]:
+    """A plan's options and their defaults: those of its constructor. Raises InvalidInput."""
+    parameters = signature(plan_class(name)).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
 def make_plan(spec: PlanSpec) -> Plan:
     """Raises InvalidInput for an unknown plan, and for options that it does not take."""
-    made = plan_class(spec.name)
-    if foreign := sorted(set(spec.options) - set(made.options)):
-        known = ", ".join(made.options) or "none"
+    made, options = plan_class(spec.name), options_of(spec.name)
+    if foreign := sorted(set(spec.options) - set(options)):
+        known = ", ".join(options) or "none"
         raise InvalidInput(f"Plan {spec.name!r} takes no option {foreign[0]!r}; known: {known}.", field="plan")
     return made(**spec.options)
