@@ -23,22 +23,23 @@ from orchestrator.graph import build_run_graph
 from orchestrator.health import ModelHealth
 from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
+from orchestrator.policies import made_policies, trail_memories
 from orchestrator.recorder import Recorder
-from orchestrator.rewards import USUAL_CALL, Rewards, reference_cost
+from orchestrator.rewards import Rewards, reference_cost
 from orchestrator.run_options import Defaults
 from orchestrator.service import Service
 from orchestrator.settings import MOST_SHOWN_SKILLS, CandidateSettings, ModelSettings, Settings
 from orchestrator.skill_bootstrap import index_files, made_catalog, opened_index
 from orchestrator.skill_libraries import Libraries, live_skills, open_libraries
 from orchestrator.tracing import Tracer
+from orchestrator.trail_keeper import TrailKeeper
 from orchestrator.trained_routers import TrainedRouters
 from routing.base import Router
 from routing.encoders.cached import CachedEncoder
-from routing.features import Featurizer, TaskCatalog, TaskFeaturizer
-from routing.forecasts import Weights
+from routing.features import TaskCatalog, TaskFeaturizer
 from routing.learned import ForecastingFeaturizer
-from routing.registry import POLICIES, EncoderChoice, choose_encoder, make_policy
-from routing.router import TRAINED, PolicyRouter
+from routing.registry import POLICIES, EncoderChoice, choose_encoder
+from routing.router import PolicyRouter
 from routing.wrappers import FallbackRouter
 from skills.base import SkillLibrary
 from skills.encoder import Encoder
@@ -75,10 +76,9 @@ async def bootstrap(
     tests and for people who bring their own; `wrap_llm` wraps each model, beneath the meter. `on_fetch` hears of a
     model file's download (done bytes, total bytes, what).
     """
-    cards = {name: _card(name, model) for name, model in settings.models.items()}
-    candidates = {c.id: c for c in [_candidate(c, cards, settings.skills.shown) for c in settings.candidates]}
+    candidates = candidates_in(settings)
     encoder = choose_encoder(settings.encoder, cache_dir=settings.encoder_dir)
-    reference = settings.reward.reference_cost_usd or reference_cost(list(cards.values()))
+    reference = settings.reward.reference_cost_usd or reference_cost(list(cards_in(settings).values()))
     async with AsyncExitStack() as opened:
         libraries = await _given(skills) if skills else await open_libraries(settings)
         opened.push_async_callback(libraries.close)
@@ -87,7 +87,12 @@ async def bootstrap(
         opened.push_async_callback(stores.close)
         first_counter = await next_counter(stores, settings.seed)
         featurizer = _featurizer(settings, encoder.encoder)
-        router = _router(settings, candidates, featurizer, first_counter=first_counter)
+        policies = made_policies(settings, candidates.values())
+        router = PolicyRouter(
+            policies, featurizer, default=settings.policy, seed=settings.seed, first_counter=first_counter
+        )
+        memories = trail_memories(policies, settings, candidates.values())
+        trails = TrailKeeper(stores.trails, memories, on_change=router.changed)
         trained = TrainedRouters(stores, featurizer, candidates=tuple(candidates), policy=settings.policy)
         models = await _models(settings, llms or {}, on_fetch)
         for llm in models.llms.values():
@@ -101,7 +106,7 @@ async def bootstrap(
             await finder.open()
         nodes = Nodes(
             candidates=candidates,
-            router=router,
+            router=FallbackRouter(router),
             agents={name: make_agent(name) for name in {c.agent for c in candidates.values()}},
             llms={name: wrap_llm(llm) if wrap_llm else llm for name, llm in models.llms.items()},
             skills=libraries.named,
@@ -114,8 +119,12 @@ async def bootstrap(
             finder=finder,
             groups=await candidate_groups(candidates.values(), libraries.named, encoder.encoder),
         )
-        await stores.budgets.open(BudgetAccount(id=DEFAULT_ACCOUNT, limit_usd=settings.budget.account_limit_usd))
+        await stores.budgets.open(BudgetAccount.of(DEFAULT_ACCOUNT, settings.budget.limits("account")))
+        await trails.restore()
         await relearn(router, stores, settings.relearn_limit)
+        await trails.settle()
+        trails.start()
+        opened.push_async_callback(trails.stop)
         await trained.watch.check()
         trained.watch.start()
         opened.push_async_callback(trained.watch.stop)
@@ -133,6 +142,7 @@ async def bootstrap(
             lasting_notices=(*_notices(models, encoder), *libraries.notices),
             trained=trained,
             skills=made_catalog(settings, stores.skills, files=files, index=index),
+            trails=trails,
             on_close=opened.pop_all().aclose,
         )
 
@@ -161,6 +171,16 @@ async def relearn(router: Router, stores: Stores, limit: int) -> None:
 
 
 def _card(name: str, model: ModelSettings) -> ModelCard:
+def cards_in(settings: Settings) -> dict[str, ModelCard]:
+    return {name: _card(name, model) for name, model in settings.models.items()}
+
+
+def candidates_in(settings: Settings) -> dict[str, Candidate]:
+    """By id. Raises SettingsInvalid."""
+    cards = cards_in(settings)
+    return {c.id: c for c in [_candidate(c, cards, settings.skills.shown) for c in settings.candidates]}
+
+
     return ModelCard(
         model=name,
         description=model.description,
@@ -225,26 +245,6 @@ def _featurizer(settings: Settings, encoder: Encoder) -> ForecastingFeaturizer:
     catalog = TaskCatalog(task_to_examples=settings.tasks) if settings.tasks else TaskCatalog.default()
     cached = CachedEncoder(encoder)
     return ForecastingFeaturizer(TaskFeaturizer(cached, catalog), cached)
-
-
-def _weights(settings: Settings) -> Weights:
-    if settings.weights is None:
-        return Weights(quality=1.0, cost=settings.reward.cost_weight)
-    return Weights(**settings.weights.model_dump())
-
-
-def _router(
-    settings: Settings, candidates: Mapping[str, Candidate], featurizer: Featurizer, *, first_counter: int
-) -> Router:
-    prices = {c.id: float(c.card.cost_usd(USUAL_CALL)) for c in candidates.values()}
-    options: dict[str, dict[str, object]] = {
-        "cheapest": {"arm_to_price_usd": prices},
-        TRAINED: {"weights": _weights(settings)},
-    }
-    policies = {name: make_policy(name, **options.get(name, {})) for name in POLICIES}
-    return FallbackRouter(
-        PolicyRouter(policies, featurizer, default=settings.policy, seed=settings.seed, first_counter=first_counter)
-    )
 
 
 async def _models(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import asdict, replace
+from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -124,6 +125,11 @@ class Client:
     async def skills(
         self,
         *,
+    async def memory(self, name: str | None = None, *, at: datetime | None = None) -> dict[str, Any]:
+        """What the memories of trails hold, now or at a past moment, as the server's JSON."""
+        wanted = {"memory": name, "at": at.isoformat() if at is not None else None}
+        return await self._send("GET", f"/v1/memory?{urlencode({k: v for k, v in wanted.items() if v is not None})}")
+
         library: str | None = None,
         state: SkillState | None = None,
         q: str | None = None,

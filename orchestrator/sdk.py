@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.service import Run, Service, Started
     from orchestrator.settings import Settings
     from orchestrator.skill_catalog import SkillCatalog
+    from orchestrator.trail_tables import TrailTable
     from skills.base import SkillLibrary
     from storage.records import Decision, Outcome
 
@@ -96,6 +98,10 @@ class Orchestrator:
         return await self.service.trace(run_id)
 
     async def search_skills(self, text: str, *, top: int = 10) -> FoundSkills:
+    async def memory(self, name: str | None = None, *, at: datetime | None = None) -> tuple[TrailTable, ...]:
+        """What the memories of trails hold. See `Service.memory`."""
+        return await self.service.memory(name, at=at)
+
         """The skills that a decision on this text would consider. See `Service.search_skills`."""
         return await self.service.search_skills(text, top=top)
 

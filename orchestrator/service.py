@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Protocol, Unpack, cast
@@ -27,6 +28,8 @@ from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.trained_routers import TrainedRouters
 from orchestrator.verifiers.base import Verdict
+from orchestrator.trail_keeper import TrailKeeper
+from orchestrator.trail_tables import TrailTable, tables_of
 from orchestrator.weights import weights_of
 from storage.errors import InvalidInput, ServiceError
 from storage.records import Decision, Judge, Outcome, Payload, TokenUsage
@@ -88,6 +91,7 @@ class Service:
     verifier_rates: RatesOf | None = None  # None: nothing was learned of any verifier
     listeners: list[RunListener] = field(default_factory=list)
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
+    trails: TrailKeeper
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
 
     @property
@@ -211,6 +215,10 @@ class Service:
         problems = [f"{waiting} records wait for the database"] if waiting else []
         troubles = {**self.nodes.health.reasons(), **self.nodes.absent_models}
         models = {candidate.model for candidate in self.nodes.candidates.values()}
+    async def memory(self, name: str | None = None, *, at: datetime | None = None) -> tuple[TrailTable, ...]:
+        """What the memories of trails hold, all or this one, now or at a past moment. Raises InvalidInput."""
+        return await tables_of(self.trails, memory=name, at=at)
+
         if models <= set(troubles):
             problems += [f"model {name!r} {troubles[name]}" for name in sorted(models)]
         return problems

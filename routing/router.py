@@ -154,6 +154,11 @@ class PolicyRouter(Router):
             self._policies[self._known(policy)].restore(state)
             self._name_to_sha256.pop(policy, None)
 
+    def changed(self, policy: str) -> None:
+        """Hears that a policy was changed by others than `learn`: its state is hashed anew for the next decision."""
+        with self._lock:
+            self._name_to_sha256.clear()
+
     def _known(self, name: str) -> str:
         if name == AUTO:
             self._known(SPARE)

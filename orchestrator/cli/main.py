@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from orchestrator.cli import audit, data, doctor, evaluate, models, offline, routers, serve, skills, traces, work
+from orchestrator.cli import (
+    audit,
+    data,
+    doctor,
+    evaluate,
+    memory,
+    models,
+    offline,
+    routers,
+    serve,
+    skills,
+    traces,
+    work,
+)
 from storage.errors import InvalidInput, ServiceError
 
 app = typer.Typer(
@@ -30,6 +43,7 @@ routers.app.command("adapt")(offline.adapt)
 app.add_typer(routers.app, name="routers")
 app.add_typer(data.app, name="data")
 app.add_typer(skills.app, name="skills")
+app.add_typer(memory.app, name="memory")
 
 
 def main() -> None:
