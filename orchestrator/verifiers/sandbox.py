@@ -14,13 +14,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+from weakref import WeakKeyDictionary
 
 CHILD = Path(__file__).with_name("child")
 TIME_IS_UP, CANNOT_GO_ON, NO_PROGRAM = 124, 125, 127  # exit codes of child/limits_main.py
+MOST_AT_ONCE = 8  # programs; the others wait their turn
 GRACE_SECONDS = 5.0  # for the start of Python and the end of what was started, beyond the command's own time
 MEGABYTE = 1024**2
 OUTPUT_BYTES = 64 * 1024  # of each stream's end that are read
 FILE_BYTES = 16 * MEGABYTE  # that the program may write into one file, its output among them
+
+_loop_to_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +80,11 @@ class _Streams:
 
 async def run(program: Program, stdin: str, limits: Limits) -> Finished:
     """Never raises for what the program does; cancelled, it kills it first."""
+    async with _slots():
+        return await _run(program, stdin, limits)
+
+
+async def _run(program: Program, stdin: str, limits: Limits) -> Finished:
     with _streams(stdin, program.files) as streams:
         process = await asyncio.create_subprocess_exec(
             *_command(program, limits),
@@ -117,6 +126,11 @@ def run_blocking(program: Program, stdin: str, limits: Limits) -> Finished:
             _kill_group(process.pid)
             process.wait()
         return _finished(code, streams)
+
+
+def _slots() -> asyncio.Semaphore:
+    """Of this event loop: callers may send more than the machine can run side by side."""
+    return _loop_to_slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MOST_AT_ONCE))
 
 
 def _command(program: Program, limits: Limits) -> list[str]:
