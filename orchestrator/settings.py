@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, Valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from orchestrator.errors import SettingsInvalid
+from orchestrator.verifiers.settings import VerifierSettings
 
 ENV_PREFIX = "ANTROUTE_"
 SETTINGS_VARIABLE = "ANTROUTE_SETTINGS"
@@ -56,6 +57,14 @@ class ModelSettings(Section):
     size_b: float | None = None
     trust_domain: str = "local"
     jurisdiction: str = ""
+    version: str = ""
+    fingerprint: str = ""  # of the weights, where known
+    seconds_p50: float | None = Field(default=None, gt=0)  # of a usual call
+    seconds_p95: float | None = Field(default=None, gt=0)
+    joules_per_input_token: float = Field(default=0.0, ge=0)  # 0: not known
+    joules_per_output_token: float = Field(default=0.0, ge=0)
+    cold_start_seconds: float = Field(default=0.0, ge=0)
+    payload_modes: tuple[Literal["text", "frame"], ...] = ("text",)
 
     def key(self) -> str | None:
         """The endpoint's key, from here or from the variable named here."""
@@ -270,6 +279,7 @@ class Settings(BaseSettings):
     candidates: tuple[CandidateSettings, ...] = Field(default_factory=default_candidates, min_length=1)
     skill_folders: tuple[Path, ...] = ()  # as `skills.folders`
     skills: SkillSettings = SkillSettings()
+    verifiers: dict[str, VerifierSettings] = Field(default_factory=dict)  # by the name that callers may give
     tasks: dict[str, tuple[str, ...]] | None = None  # task to example queries; default: the shipped catalogue
     encoder: str = Field(default="auto", pattern=r"^(auto|minilm|hashing|hub:[^/\s]+/[^/\s]+|tuned:.+)$")
     policy: str = "auto"  # the active trained router where there is one, else the table
