@@ -141,8 +141,8 @@ async def bootstrap(
             policies=tuple(POLICIES),
             lasting_notices=(*_notices(models, encoder), *libraries.notices),
             trained=trained,
-            skills=made_catalog(settings, stores.skills, files=files, index=index),
             trails=trails,
+            skills=made_catalog(settings, stores.skills, files=files, index=index),
             on_close=opened.pop_all().aclose,
         )
 
@@ -170,7 +170,6 @@ async def relearn(router: Router, stores: Stores, limit: int) -> None:
         router.learn(rewarded.decision, rewarded.reward)
 
 
-def _card(name: str, model: ModelSettings) -> ModelCard:
 def cards_in(settings: Settings) -> dict[str, ModelCard]:
     return {name: _card(name, model) for name, model in settings.models.items()}
 
@@ -181,6 +180,7 @@ def candidates_in(settings: Settings) -> dict[str, Candidate]:
     return {c.id: c for c in [_candidate(c, cards, settings.skills.shown) for c in settings.candidates]}
 
 
+def _card(name: str, model: ModelSettings) -> ModelCard:
     return ModelCard(
         model=name,
         description=model.description,
@@ -193,14 +193,6 @@ def candidates_in(settings: Settings) -> dict[str, Candidate]:
         size_b=model.size_b,
         trust_domain=model.trust_domain,
         jurisdiction=model.jurisdiction,
-        version=model.version,
-        fingerprint=model.fingerprint,
-        seconds_p50=model.seconds_p50,
-        seconds_p95=model.seconds_p95,
-        joules_per_input_token=model.joules_per_input_token,
-        joules_per_output_token=model.joules_per_output_token,
-        cold_start_seconds=model.cold_start_seconds,
-        payload_modes=model.payload_modes,
     )
 
 

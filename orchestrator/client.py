@@ -122,14 +122,14 @@ class Client:
         """Everything that is known of a run, as the server's JSON."""
         return await self._send("GET", f"/v1/traces/{run_id}")
 
-    async def skills(
-        self,
-        *,
     async def memory(self, name: str | None = None, *, at: datetime | None = None) -> dict[str, Any]:
         """What the memories of trails hold, now or at a past moment, as the server's JSON."""
         wanted = {"memory": name, "at": at.isoformat() if at is not None else None}
         return await self._send("GET", f"/v1/memory?{urlencode({k: v for k, v in wanted.items() if v is not None})}")
 
+    async def skills(
+        self,
+        *,
         library: str | None = None,
         state: SkillState | None = None,
         q: str | None = None,

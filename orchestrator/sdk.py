@@ -97,11 +97,11 @@ class Orchestrator:
         """Everything that is known of a run."""
         return await self.service.trace(run_id)
 
-    async def search_skills(self, text: str, *, top: int = 10) -> FoundSkills:
     async def memory(self, name: str | None = None, *, at: datetime | None = None) -> tuple[TrailTable, ...]:
         """What the memories of trails hold. See `Service.memory`."""
         return await self.service.memory(name, at=at)
 
+    async def search_skills(self, text: str, *, top: int = 10) -> FoundSkills:
         """The skills that a decision on this text would consider. See `Service.search_skills`."""
         return await self.service.search_skills(text, top=top)
 

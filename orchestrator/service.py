@@ -26,10 +26,10 @@ from orchestrator.recorder import Entry
 from orchestrator.run_options import Defaults, RunOptions, amount_of, check_names, query_of, seconds_of
 from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
-from orchestrator.trained_routers import TrainedRouters
-from orchestrator.verifiers.base import Verdict
 from orchestrator.trail_keeper import TrailKeeper
 from orchestrator.trail_tables import TrailTable, tables_of
+from orchestrator.trained_routers import TrainedRouters
+from orchestrator.verifiers.base import Verdict
 from orchestrator.weights import weights_of
 from storage.errors import InvalidInput, ServiceError
 from storage.records import Decision, Judge, Outcome, Payload, TokenUsage
@@ -86,12 +86,12 @@ class Service:
     policies: tuple[str, ...] = ()
     lasting_notices: tuple[str, ...] = ()  # of what was missing or degraded at the start
     trained: TrainedRouters
+    trails: TrailKeeper
     skills: SkillCatalog
     plans: Plans = field(default_factory=Plans)
     verifier_rates: RatesOf | None = None  # None: nothing was learned of any verifier
     listeners: list[RunListener] = field(default_factory=list)
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
-    trails: TrailKeeper
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
 
     @property
@@ -200,6 +200,10 @@ class Service:
         """What a decision on this text would consider, and what of it may be shown. Raises IndexRefused."""
         return await self.nodes.finder.look(query_of(text, {}, self.defaults).text, most=top, top=top)
 
+    async def memory(self, name: str | None = None, *, at: datetime | None = None) -> tuple[TrailTable, ...]:
+        """What the memories of trails hold, all or this one, now or at a past moment. Raises InvalidInput."""
+        return await tables_of(self.trails, memory=name, at=at)
+
     async def trace(self, run_id: str) -> Trace:
         """Decisions, outcomes, rewards, spans and texts of a run. Raises RecordNotFound."""
         return await trace_of(self.stores, run_id)
@@ -215,10 +219,6 @@ class Service:
         problems = [f"{waiting} records wait for the database"] if waiting else []
         troubles = {**self.nodes.health.reasons(), **self.nodes.absent_models}
         models = {candidate.model for candidate in self.nodes.candidates.values()}
-    async def memory(self, name: str | None = None, *, at: datetime | None = None) -> tuple[TrailTable, ...]:
-        """What the memories of trails hold, all or this one, now or at a past moment. Raises InvalidInput."""
-        return await tables_of(self.trails, memory=name, at=at)
-
         if models <= set(troubles):
             problems += [f"model {name!r} {troubles[name]}" for name in sorted(models)]
         return problems
