@@ -19,6 +19,7 @@ from orchestrator.cli import (
     serve,
     skills,
     traces,
+    verifiers,
     work,
 )
 from storage.errors import InvalidInput, ServiceError
@@ -43,6 +44,7 @@ routers.app.command("adapt")(offline.adapt)
 app.add_typer(routers.app, name="routers")
 app.add_typer(data.app, name="data")
 app.add_typer(skills.app, name="skills")
+app.add_typer(verifiers.app, name="verifiers")
 app.add_typer(memory.app, name="memory")
 
 
