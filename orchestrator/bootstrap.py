@@ -193,6 +193,14 @@ def _card(name: str, model: ModelSettings) -> ModelCard:
         size_b=model.size_b,
         trust_domain=model.trust_domain,
         jurisdiction=model.jurisdiction,
+        version=model.version,
+        fingerprint=model.fingerprint,
+        seconds_p50=model.seconds_p50,
+        seconds_p95=model.seconds_p95,
+        joules_per_input_token=model.joules_per_input_token,
+        joules_per_output_token=model.joules_per_output_token,
+        cold_start_seconds=model.cold_start_seconds,
+        payload_modes=model.payload_modes,
     )
 
 
