@@ -133,7 +133,8 @@ async def bootstrap(
             nodes=nodes,
             graph=build_run_graph(nodes, max_attempts=settings.max_attempts),
             defaults=Defaults(
-                run_limit_usd=settings.budget.run_limit_usd,
+                run_limits=settings.budget.limits("run"),
+                on_exhausted=settings.budget.on_exhausted,
                 run_timeout_seconds=settings.budget.run_timeout_seconds,
                 query_bytes=settings.limits.query_bytes,
                 output_tokens=settings.limits.output_tokens,

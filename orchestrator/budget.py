@@ -11,7 +11,8 @@ from agents.base import token_bound_of_text, worst_case_of_call
 from agents.errors import AgentError, AnswerCut, ModelUnavailable
 from agents.llm import LLM, Chunk, Completion, CompletionRequest, FinishReason
 from storage.errors import BudgetExceeded
-from storage.records import ModelCard, TokenUsage
+from storage.money import dollars, quantity
+from storage.records import Amount, ModelCard, TokenUsage
 
 BYTES_PER_TOKEN = 3  # a cautious estimate of what a provider counts, for calls that broke off uncounted
 
@@ -19,19 +20,28 @@ BYTES_PER_TOKEN = 3  # a cautious estimate of what a provider counts, for calls 
 class Meter:
     """What one execution has used of the amount held for it."""
 
-    def __init__(self, card: ModelCard, held_usd: Decimal) -> None:
+    def __init__(self, card: ModelCard, held: Amount) -> None:
+        """`held.seconds` is not looked at: whoever runs the candidate keeps the time."""
         self.card = card
-        self.held_usd = held_usd
+        self.held = held
         self.spent_usd = Decimal(0)
         self.usage = TokenUsage()
         self.finish_reason: FinishReason = "stop"  # of the latest call
 
     def require(self, request: CompletionRequest) -> None:
         """Raises BudgetExceeded when the call's worst case is more than what is left of the hold."""
-        worst_case, left = self.card.cost_usd(worst_case_of_call(request)), self.held_usd - self.spent_usd
+        call = worst_case_of_call(request)
+        worst_case, left = self.card.cost_usd(call), self.held.usd - self.spent_usd
         if worst_case > left:
             raise BudgetExceeded(
-                f"The next call could cost ${worst_case:f}, and ${left:f} of the ${self.held_usd:f} held is left."
+                f"The next call could cost {dollars(worst_case)}, and {dollars(left)} of the "
+                f"{dollars(self.held.usd)} held is left."
+            )
+        tokens_left = self.held.tokens - self.usage.total
+        if call.total > tokens_left:
+            raise BudgetExceeded(
+                f"The next call could take {quantity('tokens', call.total)}, and {tokens_left} of the "
+                f"{self.held.tokens} held are left."
             )
 
     def charge(self, usage: TokenUsage) -> None:

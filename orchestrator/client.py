@@ -15,16 +15,19 @@ import httpx
 from httpx_sse import aconnect_sse
 
 from agents.errors import AnswerCut
+from orchestrator.budget_options import limits_of
 from orchestrator.checkers import check
-from orchestrator.errors import ServerUnreachable, error_of
-from orchestrator.run_options import RunOptions, amount_of, check_names
+from orchestrator.errors import BudgetAsk, ServerUnreachable, error_of
+from orchestrator.run_options import RunOptions, check_names
 from orchestrator.service import Run, Started
 from orchestrator.weights import weights_of
+from storage.budget_records import RESOURCES, Amount, BudgetLimits, Shortfall
 from storage.errors import InvalidInput, ServiceError
 from storage.records import Generation, TokenUsage
 from storage.skill_records import SkillState
 
-EMBEDDED_ONLY = ("account", "run_id", "step")  # options that only the process that owns the store can honour
+# Options that only the process that owns the store can honour.
+EMBEDDED_ONLY = ("account", "run_id", "step", "more_budget")
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 150.0  # a little more than a run's usual time limit
 GRACE_SECONDS = 30.0  # beyond the time limit that a caller names
@@ -199,7 +202,8 @@ def _body(text: str, options: RunOptions) -> dict[str, Any]:
     generation = options.get("generation", Generation())
     policy, candidate = options.get("policy"), options.get("candidate")
     messages = [{"role": m.role, "content": m.content} for m in options.get("messages", ())]
-    budget, weights = options.get("budget_usd"), weights_of(options.get("weights"))
+    weights = weights_of(options.get("weights"))
+    limits = limits_of(options.get("budget"), options.get("budget_usd"), BudgetLimits())
     return {
         "model": candidate or (f"auto:{policy}" if policy else "auto"),
         "messages": [*messages, {"role": "user", "content": text}],
@@ -209,7 +213,8 @@ def _body(text: str, options: RunOptions) -> dict[str, Any]:
         "stop": list(generation.stop) or None,
         "metadata": dict(options.get("metadata", {})),
         "antroute": {
-            "budget_usd": None if budget is None else float(amount_of(budget)),
+            "budget": {name: float(value) for name in RESOURCES if (value := getattr(limits, name)) is not None},
+            "on_exhausted": options.get("on_exhausted"),
             "timeout_seconds": options.get("timeout_seconds"),
             "requires": list(options.get("requires", ())),
             "weights": None if weights is None else asdict(weights),
@@ -231,7 +236,13 @@ def _run(ours: Mapping[str, Any], choice: Mapping[str, Any], usage: Mapping[str,
         overhead_seconds=ours["overhead_seconds"],
         usage=TokenUsage(input=usage["prompt_tokens"] - cached, cache_read=cached, output=usage["completion_tokens"]),
         finish_reason=choice["finish_reason"],
+        is_degraded=ours["is_degraded"],
+        spent=_amount(ours["spent"]),
     )
+
+
+def _amount(sent: Mapping[str, Any]) -> Amount:
+    return Amount(**{**sent, "usd": Decimal(sent["usd"])})
 
 
 def _started(headers: Mapping[str, str]) -> Started:
@@ -254,4 +265,16 @@ def _error_of(response: httpx.Response) -> ServiceError:
 def _error(sent: Mapping[str, Any]) -> ServiceError:
     error = error_of(sent["code"], sent["message"], field=sent.get("param") or "", hint=sent.get("hint") or "")
     error.decision_id = sent.get("decision_id")
+    if isinstance(error, BudgetAsk) and sent.get("shortfall"):
+        error.shortfall = _shortfall(sent["shortfall"])
     return error
+
+
+def _shortfall(sent: Mapping[str, Any]) -> Shortfall:
+    return Shortfall(
+        run_id=sent["run_id"],
+        candidate_id=sent["candidate_id"],
+        needed=_amount(sent["needed"]),
+        remaining=BudgetLimits.of(sent["remaining"]),
+        missing=_amount(sent["missing"]),
+    )

@@ -3,6 +3,7 @@
 * OrchestratorError
   - SettingsInvalid       the operator's settings file or environment; names the key and the nearest known one
   - DeadlineExceeded      the answer did not come in time
+  - BudgetAsk             (a BudgetExceeded) the caller may grant more: says how much of what, and for whom
   - NotAuthenticated      the caller sent no key, or a wrong one
   - NotPermitted          the caller may not do this here
   - BodyTooLarge          (an InvalidInput) the caller's request has more bytes than are taken
@@ -26,6 +27,7 @@ from routing.errors import (
     UnknownRouter,
 )
 from skills.errors import IndexRefused, SkillError, SkillFailed, SkillNotFound, SkillRefused
+from storage.budget_records import RESOURCES, Shortfall
 from storage.errors import (
     BudgetExceeded,
     InvalidInput,
@@ -36,6 +38,7 @@ from storage.errors import (
     StorageUnavailable,
     VersionConflict,
 )
+from storage.money import quantity
 
 
 class OrchestratorError(ServiceError):
@@ -55,6 +58,22 @@ class DeadlineExceeded(OrchestratorError):
 
     code = "deadline_exceeded"
     is_retryable = True
+
+
+class BudgetAsk(BudgetExceeded):
+    """More budget is needed for the candidate that the router wants."""
+
+    code = "budget_ask"
+    hint = "Run it again with that much more, or with on_exhausted 'degrade'."
+    shortfall: Shortfall | None = None  # None: only the message tells
+
+    @classmethod
+    def of(cls, shortfall: Shortfall) -> Self:
+        missing = {name: getattr(shortfall.missing, name) for name in RESOURCES}
+        more = [quantity(name, amount) for name, amount in missing.items() if amount]
+        error = cls(f"Candidate {shortfall.candidate_id!r} needs {' and '.join(more)} more than is left.")
+        error.shortfall = shortfall
+        return error
 
 
 class NotAuthenticated(OrchestratorError):
@@ -99,11 +118,11 @@ class ServerUnreachable(OrchestratorError):
 CODE_TO_ERROR: dict[str, type[ServiceError]] = {
     cls.code: cls
     for cls in (
-        AgentError, ArtifactRefused, BudgetExceeded, DeadlineExceeded, EncoderUnavailable, IdempotencyConflict,
-        IndexRefused, LogCorrupt, ModelFileMissing, ModelRefused, ModelUnavailable, NoCandidate, NotAuthenticated,
-        NotPermitted, OrchestratorError, PromotionRefused, RecordNotFound, RoutingError, ServerUnreachable,
-        ServiceError, SettingsInvalid, SkillError, SkillFailed, SkillNotFound, SkillRefused, StorageError,
-        StorageUnavailable, UnknownPolicy, UnknownRouter, VersionConflict,
+        AgentError, ArtifactRefused, BudgetAsk, BudgetExceeded, DeadlineExceeded, EncoderUnavailable,
+        IdempotencyConflict, IndexRefused, LogCorrupt, ModelFileMissing, ModelRefused, ModelUnavailable, NoCandidate,
+        NotAuthenticated, NotPermitted, OrchestratorError, PromotionRefused, RecordNotFound, RoutingError,
+        ServerUnreachable, ServiceError, SettingsInvalid, SkillError, SkillFailed, SkillNotFound, SkillRefused,
+        StorageError, StorageUnavailable, UnknownPolicy, UnknownRouter, VersionConflict,
     )
 }  # fmt: skip
 
@@ -117,6 +136,7 @@ class Failure:
     message: str
     hint: str = ""
     retry_after_seconds: float | None = None
+    shortfall: Shortfall | None = None  # where more budget was asked for
 
     @classmethod
     def of(cls, error: BaseException, decision_id: str) -> Self:
@@ -129,11 +149,14 @@ class Failure:
             message=str(error),
             hint=error.hint,
             retry_after_seconds=error.retry_after_seconds,
+            shortfall=error.shortfall if isinstance(error, BudgetAsk) else None,
         )
 
     def error(self) -> ServiceError:
         error = error_of(self.code, self.message, hint=self.hint)
         error.decision_id, error.retry_after_seconds = self.decision_id, self.retry_after_seconds
+        if isinstance(error, BudgetAsk):
+            error.shortfall = self.shortfall
         return error
 
 

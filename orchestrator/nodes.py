@@ -14,9 +14,11 @@ from agents.base import Agent
 from agents.errors import AgentError, ModelUnavailable
 from agents.llm import LLM, FinishReason
 from orchestrator.budget import Meter, MeteredLLM
+from orchestrator.budget_reserves import held_seconds, limited, reserved, to_reserve
 from orchestrator.caller import Caller, current_caller
 from orchestrator.checkers import Checker, check
-from orchestrator.errors import DeadlineExceeded, Failure
+from orchestrator.errors import BudgetAsk, DeadlineExceeded, Failure
+from orchestrator.exhaustion import chosen
 from orchestrator.expectations import expected_quality
 from orchestrator.found_skills import FoundSkills, SkillFinder
 from orchestrator.health import ModelHealth
@@ -32,7 +34,9 @@ from routing.candidates import Candidacy, Limits, all_masked_reason, options
 from routing.errors import NoCandidate
 from routing.forecasts import Weights
 from skills.base import SkillLibrary
+from storage.budget_records import Amount, BudgetLimits, OnExhausted, Shortfall
 from storage.errors import BudgetExceeded, ServiceError, StorageUnavailable
+from storage.money import checked_amount
 from storage.records import Candidate, Decision, Hold, Outcome, OutcomeStatus, Payload, Query, TokenUsage
 from storage.stores import Item, Stores
 
@@ -58,9 +62,12 @@ class RunState(TypedDict, total=False):
     top_logprobs: tuple[Mapping[str, float], ...]
     expected_quality: float | None  # of who answered, as it was expected
     checker: Checker | None
-    limit_usd: Decimal
+    limits: BudgetLimits  # of the run
+    on_exhausted: OnExhausted
     timeout_seconds: float
-    spent_usd: Decimal
+    spent: Amount  # by all attempts
+    is_degraded: bool  # the budget allowed less than was wanted
+    shortfall: Shortfall | None  # of the latest attempt that asked for more
     attempt: int
     tried: tuple[str, ...]
     found: FoundSkills | None  # of the first attempt, for all of them; None: nobody wants any
@@ -98,9 +105,12 @@ class Nodes:
         query, attempt = state["query"], state["attempt"] + 1
         with self.tracer.span(query, "route", attempt=str(attempt)) as attributes:
             state = await self.with_found_skills(state)
-            choice, before = await self.choose(state)
-            decision = await self.decision(state, choice, attempt=attempt, before_usd=before)
+            made = await chosen(self, state)
+            state, choice = made.state, made.choice
+            decision = await self.decision(state, choice, attempt=attempt, before=made.before)
             attributes["router.selected"] = decision.candidate_id or "nobody"
+            if state.get("is_degraded"):
+                attributes["budget.output_tokens"] = str(state["query"].generation.max_output_tokens)
             items: list[Item] = [state["payload"]] if attempt == 1 else []
             await self.stores.journal.write(*items, decision)
         tried = (*state["tried"], *([decision.candidate_id] if decision.candidate_id else ()))
@@ -109,6 +119,10 @@ class Nodes:
             "attempt": attempt,
             "tried": tried,
             "found": state.get("found"),
+            "query": state["query"],
+            "limits": state["limits"],
+            "is_degraded": state.get("is_degraded", False),
+            "shortfall": state.get("shortfall"),
             "expected_quality": expected_quality(choice).get(decision.candidate_id or ""),
         }
 
@@ -125,7 +139,7 @@ class Nodes:
         except ServiceError as error:
             failure = Failure.of(error, decision.id)
             return {"outcome": _failed(decision, error, "refused"), "failure": failure, "hold_id": None}
-        meter, started, sink = Meter(candidate.card, hold.amount_usd), time.perf_counter(), answer_sink.get()
+        meter, started, sink = Meter(candidate.card, hold.amount), time.perf_counter(), answer_sink.get()
         if sink is not None:
             sink.begin(decision)
         changes: RunState = {"hold_id": hold.id, "answer": ""}
@@ -166,11 +180,12 @@ class Nodes:
             items.append(payload)
         reward = self.rewards.reward_for(outcome, cost_usd=outcome.cost_usd)
         items += [outcome, *([reward] if reward else ()), *self.tracer.collect(state["query"])]
+        spent = self._actual(decision, outcome)
         try:
             await self.recorder.record(
                 Entry(
                     hold_id=state.get("hold_id"),
-                    cost_usd=outcome.cost_usd,
+                    spent=spent,
                     items=tuple(items),
                     decision=decision,
                     reward=reward,
@@ -179,12 +194,23 @@ class Nodes:
         except StorageUnavailable as error:
             error.decision_id = decision.id
             raise
-        return {"outcome": outcome, "spent_usd": state["spent_usd"] + outcome.cost_usd, "hold_id": None}
+        return {"outcome": outcome, "spent": state["spent"] + spent, "hold_id": None}
 
     async def _hold(self, state: RunState) -> Hold:
         decision = state["decision"]
         seconds = state["timeout_seconds"] + HOLD_GRACE_SECONDS
-        return await self.stores.budgets.hold(decision.account_id, decision.budget_reserved_usd, seconds=seconds)
+        return await self.stores.budgets.hold(decision.account_id, reserved(decision), expires_in_seconds=seconds)
+
+    def _actual(self, decision: Decision, outcome: Outcome) -> Amount:
+        """What the execution took; of seconds that are limited never more than were held, when it was cut short."""
+        candidate = self.candidates.get(decision.candidate_id or "")
+        seconds, most = outcome.latency_seconds, held_seconds(decision)
+        return Amount(
+            usd=outcome.cost_usd,
+            tokens=outcome.usage.total,
+            seconds=seconds if most is None else min(seconds, most),
+            joules=0.0 if candidate is None else candidate.card.joules(outcome.usage),
+        )
 
     async def _close(self, state: RunState, hold: Hold, outcome: Outcome) -> None:
         """Records what an unforeseen end leaves behind; the error that brought it about is the one to be raised."""
@@ -192,28 +218,26 @@ class Nodes:
         with suppress(StorageUnavailable):  # then the recorder keeps it
             await asyncio.shield(self.record(closing))
 
-    async def choose(self, state: RunState) -> tuple[Choice, Decimal]:
-        """The router's choice and the money that was there for it; nothing is stored or held."""
-        remaining = await self.remaining_usd(state)
-        offered = options(await self._candidacies(state), self._limits(state, remaining))
+    async def choose(self, state: RunState) -> tuple[Choice, BudgetLimits]:
+        """The router's choice and what was there for it; nothing is stored or held."""
+        remaining = await self.remaining(state)
+        offered = options(await self.candidacies(state), self.limits(state, remaining))
         choice = await self.router.route(state["query"], offered, policy=state["policy"], weights=state.get("weights"))
         return choice, remaining
 
-    async def remaining_usd(self, state: RunState) -> Decimal:
-        """What the run may still spend: its own limit, its account and the account's ancestors together."""
-        left, account_id = [state["limit_usd"] - state["spent_usd"]], state["query"].account_id
+    async def remaining(self, state: RunState) -> BudgetLimits:
+        """What the run may still spend: its own limits, its account and the account's ancestors together."""
+        left, account_id = state["limits"].less(state["spent"]), state["query"].account_id
         while account_id:
             account = await self.stores.budgets.get(account_id)
-            if account.remaining_usd is not None:
-                left.append(account.remaining_usd)
-            account_id = account.parent_id or ""
-        return min(left)
+            left, account_id = left.lower(account.remaining), account.parent_id or ""
+        return left
 
-    def _limits(self, state: RunState, remaining_usd: Decimal | None) -> Limits:
+    def limits(self, state: RunState, remaining: BudgetLimits) -> Limits:
         pinned = state["pinned"]
         among = state.get("among")
         return Limits(
-            remaining_usd=remaining_usd,
+            remaining=remaining,
             required_capabilities=state["query"].required_capabilities,
             model_to_failure={**self.health.reasons(), **self.absent_models},
             tried=frozenset(state["tried"]),
@@ -239,21 +263,32 @@ class Nodes:
             candidate, state["query"], agent, library=self.skills, found=found, live=live, groups=groups
         )
 
-    async def _candidacies(self, state: RunState) -> list[Candidacy]:
-        candidacies = []
-        for candidate in self.candidates.values():
-            bound = (await self._shown(state, candidate)).bound
-            worst_case = candidate.card.cost_usd(TokenUsage(input=bound.input, output=bound.output))
-            candidacies.append(
-                Candidacy(candidate=candidate, worst_case_usd=worst_case, longest_call_tokens=bound.longest_call)
-            )
-        return candidacies
+    async def candidacies(self, state: RunState) -> list[Candidacy]:
+        return [await self.candidacy(state, candidate) for candidate in self.candidates.values()]
+
+    async def candidacy(self, state: RunState, candidate: Candidate) -> Candidacy:
+        """With the worst case of each resource: of seconds the card's p95, else all that the run has left."""
+        bound, card = (await self._shown(state, candidate)).bound, candidate.card
+        usage, left = TokenUsage(input=bound.input, output=bound.output), max(seconds_left(state), 0.0)
+        worst_case = Amount(
+            usd=card.cost_usd(usage),
+            tokens=usage.total,
+            seconds=left if card.seconds_p95 is None else min(card.seconds_p95, left),
+            joules=card.joules(usage),
+        )
+        return Candidacy(
+            candidate=candidate,
+            worst_case=checked_amount(worst_case, "worst_case"),
+            longest_call_tokens=bound.longest_call,
+        )
 
     async def _no_candidate(self, state: RunState) -> ServiceError:
-        """Money was the hurdle when, without a limit, somebody could have answered."""
-        candidacies = await self._candidacies(state)
-        reason = all_masked_reason(options(candidacies, self._limits(state, state["decision"].budget_before_usd)))
-        if any(option.mask_reason is None for option in options(candidacies, self._limits(state, None))):
+        """The budget was the hurdle when, without limits, somebody could have answered."""
+        if shortfall := state.get("shortfall"):
+            return BudgetAsk.of(shortfall)
+        candidacies, assessments = await self.candidacies(state), state["decision"].assessments
+        reason = all_masked_reason([(each.candidate_id, each.mask_reason) for each in assessments])
+        if any(option.mask_reason is None for option in options(candidacies, self.limits(state, BudgetLimits()))):
             return BudgetExceeded(reason)
         return NoCandidate(reason)
 
@@ -266,14 +301,16 @@ class Nodes:
         library = TracedLibrary(shown.library, self.tracer, query, name_to_id=shown.name_to_id)
         about = {"candidate": candidate.id, DECISION_ID: state["decision"].id}
         with self.tracer.span(query, "execute", **about) as attributes, _caller().answering():
+            seconds, most = seconds_left(state), held_seconds(state["decision"])
             try:
-                async with asyncio.timeout(seconds_left(state)):
+                async with asyncio.timeout(seconds if most is None else min(seconds, most)):
                     answer = await self.agents[candidate.agent].run(
                         query, llm=StreamedLLM(llm, sink) if sink else llm, skills=library
                     )
             except TimeoutError as exc:
+                within = state["timeout_seconds"] if most is None or seconds <= most else most
                 raise DeadlineExceeded(
-                    f"No answer within {state['timeout_seconds']:g} s.", hint="Allow more time, or a quicker candidate."
+                    f"No answer within {within:g} s.", hint="Allow more time, or a quicker candidate."
                 ) from exc
             finally:
                 attributes["cost_usd"] = f"{meter.spent_usd:f}"
@@ -281,11 +318,11 @@ class Nodes:
             raise AgentError(f"{candidate.id!r} gave an empty answer.")
         return storable(answer)
 
-    async def decision(self, state: RunState, choice: Choice, *, attempt: int, before_usd: Decimal) -> Decision:
+    async def decision(self, state: RunState, choice: Choice, *, attempt: int, before: BudgetLimits) -> Decision:
         query, payload, found = state["query"], state["payload"], state.get("found")
         picked = self.candidates[choice.candidate_id] if choice.candidate_id else None
         shown = await self._shown(state, picked) if picked and found else None
-        chosen = [a.worst_case_usd for a in choice.assessments if a.candidate_id == choice.candidate_id]
+        worst_case = (await self.candidacy(state, picked)).worst_case if picked else Amount()
         return Decision(
             query_id=query.id,
             run_id=query.run_id,
@@ -308,8 +345,10 @@ class Nodes:
             policy_sha256=choice.policy_sha256,
             rng_seed=choice.rng_seed,
             rng_counter=choice.rng_counter,
-            budget_before_usd=before_usd,
-            budget_reserved_usd=chosen[0] if chosen else Decimal(0),
+            budget_before_usd=before.usd or Decimal(0),
+            budget_reserved_usd=worst_case.usd,
+            resources_before=limited(before),
+            resources_reserved=to_reserve(worst_case, before, seconds_left=seconds_left(state)) if picked else {},
             weights=asdict(choice.weights) if choice.weights else {},
             shadow=choice.shadow,
             skills=marked(found.selection, shown) if found else None,

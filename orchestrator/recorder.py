@@ -7,10 +7,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from storage.errors import ServiceError, StorageUnavailable
-from storage.records import Decision, Hold, Outcome, Reward, utc_now
+from storage.records import Amount, Decision, Hold, Outcome, Reward, utc_now
 from storage.stores import Item, Stores
 
 RETRY_SECONDS = 2.0
@@ -25,7 +24,7 @@ class Entry:
     """The end of one execution: what to settle, what to write, and what there is to learn from it."""
 
     hold_id: str | None = None
-    cost_usd: Decimal = Decimal(0)
+    spent: Amount = Amount()
     items: tuple[Item, ...] = ()
     decision: Decision | None = None
     reward: Reward | None = None
@@ -85,7 +84,7 @@ class Recorder:
 
     async def _write(self, entry: Entry) -> None:
         if entry.hold_id is not None:
-            await self.stores.budgets.settle(entry.hold_id, entry.cost_usd)
+            await self.stores.budgets.settle(entry.hold_id, entry.spent)
         await self.stores.journal.write(*entry.items)
         if entry.decision is not None and entry.reward is not None:  # after the caller has been answered
             asyncio.get_running_loop().call_soon(self.learn, entry.decision, entry.reward)
@@ -123,7 +122,7 @@ class Recorder:
     @staticmethod
     def _tell(reaped: Sequence[Hold]) -> None:
         for hold in reaped:
-            log.warning("Hold %s of $%s ran out unsettled and counts as spent", hold.id, hold.amount_usd)
+            log.warning("Hold %s of $%s ran out unsettled and counts as spent", hold.id, hold.amount.usd)
 
 
 def _name(item: Item) -> str:

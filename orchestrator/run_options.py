@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import TypedDict
+from typing import Any, TypedDict
 
+from orchestrator.budget_options import MoreBudget
 from orchestrator.checkers import Checker
 from orchestrator.plans.base import PlanSpec
 from orchestrator.texts import is_storable
 from orchestrator.verifiers.base import Verifier
 from routing.forecasts import Weights
+from storage.budget_records import BudgetLimits, OnExhausted
 from storage.errors import InvalidInput
-from storage.records import Generation, Message, Query, new_id, usd
+from storage.records import Generation, Message, Query, new_id
 
 
 class RunOptions(TypedDict, total=False):
@@ -24,6 +26,9 @@ class RunOptions(TypedDict, total=False):
     weights: Weights | Mapping[str, float] | None  # quality, cost, latency, energy; default: the settings' ones
     candidate: str | None  # this candidate and no other
     budget_usd: Decimal | float | str | None  # most that the run may cost
+    budget: BudgetLimits | Mapping[str, Any] | None  # the same of usd, tokens, seconds, joules; default: the settings'
+    on_exhausted: OnExhausted | None  # when the budget allows nobody; default: the settings'
+    more_budget: MoreBudget | None  # answers on_exhausted 'ask' with so much more, or None
     timeout_seconds: float | None
     account: str  # the budget account that pays
     checker: Checker | None  # judges the answer at once
@@ -42,7 +47,8 @@ class RunOptions(TypedDict, total=False):
 class Defaults:
     """Limits for callers who name none, and the most that anybody may send."""
 
-    run_limit_usd: Decimal = Decimal("0.10")
+    run_limits: BudgetLimits = BudgetLimits(usd=Decimal("0.10"))
+    on_exhausted: OnExhausted = "stop"
     run_timeout_seconds: float = 120.0
     query_bytes: int = 65_536
     output_tokens: int = 4096
@@ -90,18 +96,6 @@ def check_names(options: Mapping[str, object]) -> None:
             close = get_close_matches(name, known, n=1)
             guess = f"; did you mean {close[0]!r}?" if close else ""
             raise InvalidInput(f"No option {name!r}{guess} Known: {', '.join(known)}.", field=name)
-
-
-def amount_of(budget: Decimal | float | str) -> Decimal:
-    """A caller's budget in whole nano-dollars. Raises InvalidInput."""
-    try:
-        amount = usd(budget)
-        is_negative = amount < 0  # NaN cannot be compared
-    except ArithmeticError as exc:
-        raise InvalidInput(f"budget_usd is {budget!r}; it must be an amount in USD.", field="budget_usd") from exc
-    if is_negative:
-        raise InvalidInput(f"budget_usd is {budget!r}; it cannot be negative.", field="budget_usd")
-    return amount
 
 
 def seconds_of(timeout: float) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.skill_catalog import SkillCatalog
     from orchestrator.trail_tables import TrailTable
     from skills.base import SkillLibrary
+    from storage.budget_records import BudgetLimits
     from storage.records import Decision, Outcome
 
 
@@ -111,9 +112,14 @@ class Orchestrator:
         return self.service.skills
 
     async def run_workflow(
-        self, workflow: Workflow, *, budget_usd: Decimal | float | str | None = None, **inputs: str
+        self,
+        workflow: Workflow,
+        *,
+        budget_usd: Decimal | float | str | None = None,
+        budget: BudgetLimits | None = None,
+        **inputs: str,
     ) -> WorkflowRun:
         """Runs the steps under one budget; all of them stand in one trace. Raises InvalidInput, BudgetExceeded, …"""
         from orchestrator.workflow_runs import run_workflow
 
-        return await run_workflow(self.service, workflow, inputs, budget_usd=budget_usd)
+        return await run_workflow(self.service, workflow, inputs, budget_usd=budget_usd, budget=budget)

@@ -13,8 +13,10 @@ from hashlib import sha256
 from typing import Protocol, Unpack, cast
 
 from agents.llm import FinishReason
+from orchestrator.budget_options import exhausted_of, limits_of
 from orchestrator.caller import Caller, current_caller
 from orchestrator.errors import IdempotencyConflict
+from orchestrator.exhaustion import chosen, more_budget
 from orchestrator.found_skills import FoundSkills
 from orchestrator.graph import RunGraph
 from orchestrator.nodes import Nodes, RunState
@@ -23,7 +25,7 @@ from orchestrator.plans.base import PlanSpec
 from orchestrator.plans.registry import SINGLE, Plans, make_plan
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
 from orchestrator.recorder import Entry
-from orchestrator.run_options import Defaults, RunOptions, amount_of, check_names, query_of, seconds_of
+from orchestrator.run_options import Defaults, RunOptions, check_names, query_of, seconds_of
 from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.trail_keeper import TrailKeeper
@@ -31,8 +33,10 @@ from orchestrator.trail_tables import TrailTable, tables_of
 from orchestrator.trained_routers import TrainedRouters
 from orchestrator.verifiers.base import Verdict
 from orchestrator.weights import weights_of
+from routing.candidates import options as choices
+from storage.budget_records import BudgetLimits
 from storage.errors import InvalidInput, ServiceError
-from storage.records import Decision, Judge, Outcome, Payload, TokenUsage
+from storage.records import Amount, Decision, Judge, Outcome, Payload, TokenUsage
 from storage.stores import Stores
 
 
@@ -54,6 +58,7 @@ class Run:
     plan: str = "single"
     verdict: Verdict | None = None  # of the verifier that the caller gave
     is_degraded: bool = False  # the budget did not allow all that was wanted
+    spent: Amount = Amount()  # of each resource, by all attempts
     decision_ids: tuple[str, ...] = ()  # of all answers that went into it, where a plan asked more than once
 
 
@@ -108,12 +113,15 @@ class Service:
 
         A caller who is cancelled cuts the answering short; the run is still settled and recorded.
         """
+        asked = more_budget.set(options.get("more_budget"))
         try:
             run = await self._run(text, options)
         except Exception as error:
             for listener in self.listeners:
                 listener.failed(error.code if isinstance(error, ServiceError) else "internal_error")
             raise
+        finally:
+            more_budget.reset(asked)
         for listener in self.listeners:
             listener.answered(run)
         return run
@@ -152,10 +160,17 @@ class Service:
         state = self.start(text, options)
         try:
             state = await self.nodes.with_found_skills(state)
-            choice, before = await self.nodes.choose(state)
-            return await self.nodes.decision(state, choice, attempt=1, before_usd=before)
+            made = await chosen(self.nodes, state)
+            return await self.nodes.decision(made.state, made.choice, attempt=1, before=made.before)
         finally:
             self.nodes.tracer.collect(state["query"])  # nothing ran, so there is nothing to trace
+
+    async def worst_cases(self, text: str, options: RunOptions) -> list[Amount]:
+        """What each candidate that may answer could take, whatever the budget."""
+        state = self.start(text, options)
+        candidacies = await self.nodes.candidacies(state)
+        offered = choices(candidacies, self.nodes.limits(state, BudgetLimits()))
+        return [each.worst_case for each, option in zip(candidacies, offered, strict=True) if not option.mask_reason]
 
     async def feedback(
         self, decision_id: str, *, quality: float, judged_by: Judge = "user", idempotency_key: str | None = None
@@ -249,25 +264,28 @@ class Service:
             answer=final["answer"],
             candidate_id=decision.candidate_id or "",
             decision_id=decision.id,
-            cost_usd=final["spent_usd"],
+            cost_usd=final["spent"].usd,
             quality=outcome.quality,
             attempts=final["attempt"],
             latency_seconds=seconds,
             overhead_seconds=seconds - final["execute_seconds"],
             usage=outcome.usage,
             finish_reason=final["finish_reason"],
+            is_degraded=final["is_degraded"],
+            spent=final["spent"],
         )
 
     async def _planned(self, spec: PlanSpec, text: str, options: RunOptions) -> Run:
         started = time.perf_counter()
         result, work = await run_plan(self, make_plan(spec), name=spec.name, text=text, options=options)
         answer, seconds = result.answer, time.perf_counter() - started
+        spent = (await self.stores.budgets.get(work.query.account_id)).spent
         return Run(
             run_id=work.query.run_id,
             answer=answer.text if result.text is None else result.text,
             candidate_id=answer.candidate_id,
             decision_id=answer.decision_id,
-            cost_usd=(await self.stores.budgets.get(work.query.account_id)).spent_usd,
+            cost_usd=spent.usd,
             quality=None if answer.verdict is None else answer.verdict.quality,
             attempts=sum(state["attempt"] for state in work.states),
             latency_seconds=seconds,
@@ -276,7 +294,8 @@ class Service:
             finish_reason=answer.finish_reason,
             plan=spec.name,
             verdict=answer.verdict,
-            is_degraded=result.is_degraded,
+            is_degraded=result.is_degraded or any(state["is_degraded"] for state in work.states),
+            spent=spent,
             decision_ids=tuple(state["decision"].id for state in work.states),
         )
 
@@ -303,7 +322,7 @@ class Service:
     def start(self, text: str, options: RunOptions) -> RunState:
         """The state of a run that has not begun. Raises InvalidInput."""
         check_names(options)
-        budget, timeout = options.get("budget_usd"), options.get("timeout_seconds")
+        timeout = options.get("timeout_seconds")
         query = query_of(text, options, self.defaults)
         return RunState(
             query=query,
@@ -312,9 +331,11 @@ class Service:
             weights=weights_of(options.get("weights")),
             pinned=self._known_candidate(options.get("candidate")),
             checker=options.get("checker"),
-            limit_usd=self.defaults.run_limit_usd if budget is None else amount_of(budget),
+            limits=limits_of(options.get("budget"), options.get("budget_usd"), self.defaults.run_limits),
+            on_exhausted=exhausted_of(options.get("on_exhausted"), self.defaults.on_exhausted),
             timeout_seconds=self.defaults.run_timeout_seconds if timeout is None else seconds_of(timeout),
-            spent_usd=Decimal(0),
+            spent=Amount(),
+            is_degraded=False,
             attempt=0,
             tried=(),
             execute_seconds=0.0,

@@ -26,6 +26,7 @@ class Step:
     name: str
     prompt: str
     options: RunOptions = field(default_factory=RunOptions)
+    is_critical: bool = False  # the other steps leave part of the budget for it
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -75,12 +76,16 @@ class Workflow:
         self.inputs = tuple(inputs)
         self.steps: dict[str, Step] = {}
 
-    def step(self, name: str, prompt: str, **options: Unpack[RunOptions]) -> Workflow:
-        """Adds a step; `budget_usd` among the options limits it. Raises InvalidInput for unknown or doubled names."""
+    def step(self, name: str, prompt: str, *, critical: bool = False, **options: Unpack[RunOptions]) -> Workflow:
+        """Adds a step; `budget` or `budget_usd` among the options limits it.
+
+        For `critical` ones the others leave a part of the whole budget. Raises InvalidInput for unknown or doubled
+        names.
+        """
         check_names(options)
         if name in self.steps or name in self.inputs:
             raise InvalidInput(f"Workflow {self.name!r} has {name!r} already.", field="name")
-        step = Step(name=name, prompt=prompt, options=options)
+        step = Step(name=name, prompt=prompt, options=options, is_critical=critical)
         known = [*self.inputs, *self.steps]
         for need in step.needs:
             if need not in known:

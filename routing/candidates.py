@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from routing.base import Condition, Option
+from storage.budget_records import RESOURCES, Amount, BudgetLimits, Resource
+from storage.money import dollars, quantity
 from storage.records import Candidate
 
 
@@ -15,7 +17,7 @@ class Candidacy:
     """A candidate and what it could need for this query at worst."""
 
     candidate: Candidate
-    worst_case_usd: Decimal
+    worst_case: Amount
     longest_call_tokens: int = 0  # input and output of its longest single call
     condition: Condition | None = None  # None: not known
 
@@ -24,7 +26,7 @@ class Candidacy:
 class Limits:
     """What holds for this query at this moment."""
 
-    remaining_usd: Decimal | None = None  # None: no limit
+    remaining: BudgetLimits = BudgetLimits()
     required_capabilities: Sequence[str] = ()
     trust_domains: frozenset[str] | None = None  # None: any
     model_to_failure: Mapping[str, str] = field(default_factory=dict)  # 'failing since 10:02, retry in 30 s'
@@ -71,9 +73,19 @@ def unhealthy(candidacy: Candidacy, limits: Limits) -> str | None:
 
 
 def over_budget(candidacy: Candidacy, limits: Limits) -> str | None:
-    if limits.remaining_usd is None or candidacy.worst_case_usd <= limits.remaining_usd:
-        return None
-    return f"could cost ${_money(candidacy.worst_case_usd)}; ${_money(limits.remaining_usd)} is left"
+    """Each resource that is short, and by how much."""
+    missing = limits.remaining.missing(candidacy.worst_case)
+    short = [name for name in RESOURCES if getattr(missing, name)]
+    return "; ".join(_short(name, candidacy.worst_case, limits.remaining) for name in short) or None
+
+
+def _short(resource: Resource, needed: Amount, remaining: BudgetLimits) -> str:
+    left = max(getattr(remaining, resource), 0)
+    if resource == "usd":
+        return f"could cost {dollars(needed.usd)}; {dollars(Decimal(left))} is left"
+    if resource == "tokens":
+        return f"needs {quantity(resource, needed.tokens)}, {left} {'is' if left == 1 else 'are'} left"
+    return f"needs {quantity(resource, getattr(needed, resource))}, {quantity(resource, left)} is left"
 
 
 RULES: tuple[MaskRule, ...] = (  # the order in which reasons are given
@@ -92,7 +104,7 @@ def options(candidacies: Sequence[Candidacy], limits: Limits, *, rules: Sequence
     return [
         Option(
             candidate=candidacy.candidate,
-            worst_case_usd=candidacy.worst_case_usd,
+            worst_case_usd=candidacy.worst_case.usd,
             mask_reason="; ".join(reason for rule in rules if (reason := rule(candidacy, limits))) or None,
             condition=candidacy.condition,
         )
@@ -100,19 +112,13 @@ def options(candidacies: Sequence[Candidacy], limits: Limits, *, rules: Sequence
     ]
 
 
-def all_masked_reason(options: Sequence[Option]) -> str:
+def all_masked_reason(id_and_reason: Sequence[tuple[str, str | None]]) -> str:
     """The text for NoCandidate: each candidate with its reason."""
-    if not options:
+    if not id_and_reason:
         return "No candidate: none is configured."
-    reasons = [f"{option.candidate.id}: {option.mask_reason or 'allowed'}" for option in options]
-    return f"No candidate of {len(options)} may be picked. " + " | ".join(reasons) + "."
+    reasons = [f"{candidate_id}: {reason or 'allowed'}" for candidate_id, reason in id_and_reason]
+    return f"No candidate of {len(id_and_reason)} may be picked. " + " | ".join(reasons) + "."
 
 
 def _listed(words: Sequence[str] | frozenset[str]) -> str:
     return ", ".join(repr(word) for word in sorted(words)) or "none"
-
-
-def _money(amount: Decimal) -> str:
-    """At least cents, and no zeros after the last digit that counts."""
-    whole, _, fraction = f"{amount:.9f}".partition(".")
-    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"

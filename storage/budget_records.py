@@ -5,6 +5,7 @@ Money is `Decimal` USD in whole nano-dollars; seconds and joules are in whole mi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +27,12 @@ class Amount:
     tokens: int = 0  # of all four buckets together
     seconds: float = 0.0
     joules: float = 0.0
+
+    @classmethod
+    def of(cls, numbers: Mapping[Resource, Decimal | float]) -> Amount:
+        """An amount by the resource's name; none of what is not named."""
+        usd, tokens, seconds, joules = (numbers.get(name, 0) for name in RESOURCES)
+        return cls(usd=Decimal(str(usd)), tokens=int(tokens), seconds=float(seconds), joules=float(joules))
 
     def __add__(self, other: Amount) -> Amount:
         return Amount(
@@ -52,6 +59,17 @@ class BudgetLimits:
     tokens: int | None = None
     seconds: float | None = None
     joules: float | None = None
+
+    @classmethod
+    def of(cls, numbers: Mapping[Resource, Decimal | float | None]) -> BudgetLimits:
+        """Limits by the resource's name; none where there is none, or None."""
+        usd, tokens, seconds, joules = (numbers.get(name) for name in RESOURCES)
+        return cls(
+            usd=None if usd is None else Decimal(str(usd)),
+            tokens=None if tokens is None else int(tokens),
+            seconds=None if seconds is None else float(seconds),
+            joules=None if joules is None else float(joules),
+        )
 
     def less(self, amount: Amount) -> BudgetLimits:
         """What is left of each limit when the amount is taken off; it may be below zero."""

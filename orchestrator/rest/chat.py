@@ -16,6 +16,7 @@ from sse_starlette import EventSourceResponse
 from orchestrator.rest.errors import body_of
 from orchestrator.rest.schemas import ChatRequest, options_of, text_of
 from orchestrator.service import Run, Service, Started
+from orchestrator.views import plain
 from storage.errors import ServiceError
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -141,6 +142,8 @@ def _ours(run: Run) -> dict[str, Any]:
         "attempts": run.attempts,
         "latency_seconds": round(run.latency_seconds, 6),
         "overhead_seconds": round(run.overhead_seconds, 6),
+        "is_degraded": run.is_degraded,
+        "spent": plain(run.spent),
     }
 
 

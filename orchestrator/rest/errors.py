@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from agents.errors import AgentError, ModelUnavailable
 from orchestrator.errors import (
     BodyTooLarge,
+    BudgetAsk,
     DeadlineExceeded,
     IdempotencyConflict,
     NotAuthenticated,
@@ -19,6 +20,7 @@ from orchestrator.errors import (
     PromotionRefused,
 )
 from orchestrator.texts import storable
+from orchestrator.views import plain
 from routing.errors import ArtifactRefused, NoCandidate, UnknownPolicy
 from skills.errors import IndexRefused, SkillFailed, SkillNotFound, SkillRefused
 from storage.errors import (
@@ -72,6 +74,7 @@ def body_of(error: ServiceError) -> dict[str, dict[str, object]]:
             "retryable": error.is_retryable,
             "retry_after_seconds": error.retry_after_seconds,
             "decision_id": error.decision_id,
+            **({"shortfall": plain(error.shortfall)} if isinstance(error, BudgetAsk) else {}),
         }
     }
 

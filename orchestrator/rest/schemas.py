@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.run_options import RunOptions
+from storage.budget_records import OnExhausted
 from storage.errors import InvalidInput
 from storage.records import Generation, Message
 
@@ -46,10 +47,21 @@ class RoutingWeights(Body):
     energy: Annotated[float, Field(ge=0, le=1e6)] = 0.0
 
 
+class RunBudget(Body):
+    """The most that the run may take; the settings' limit of what is not named."""
+
+    usd: Annotated[float, Field(ge=0)] | None = None
+    tokens: Annotated[int, Field(ge=0)] | None = None
+    seconds: Annotated[float, Field(ge=0)] | None = None
+    joules: Annotated[float, Field(ge=0)] | None = None
+
+
 class RoutingFields(Body):
     """Ours, under `antroute` in the body (`extra_body` in OpenAI's clients)."""
 
     budget_usd: Annotated[float, Field(ge=0)] | None = None
+    budget: RunBudget | None = None
+    on_exhausted: OnExhausted | None = None
     timeout_seconds: Annotated[float, Field(gt=0)] | None = None
     requires: list[str] = Field(default_factory=list, max_length=16)
     weights: RoutingWeights | None = None
@@ -129,6 +141,8 @@ def options_of(
         policy=(policy or None) if is_auto else None,
         candidate=None if is_auto else model,
         budget_usd=fields.budget_usd,
+        budget=None if fields.budget is None else fields.budget.model_dump(),
+        on_exhausted=fields.on_exhausted,
         timeout_seconds=fields.timeout_seconds,
         requires=tuple(fields.requires),
         weights=None if fields.weights is None else fields.weights.model_dump(),

@@ -12,7 +12,7 @@ from agents.errors import AnswerCut, ModelUnavailable
 from agents.llm import CompletionRequest, ScriptedLLM
 from orchestrator.budget import Meter, MeteredLLM
 from storage.errors import BudgetExceeded
-from storage.records import Generation, Message, ModelCard, TokenUsage
+from storage.records import Amount, Generation, Message, ModelCard, TokenUsage
 from tests.conftest import MakeService, answers
 from tests.orchestrator.doubles import GatedLLM, cancelled
 
@@ -20,11 +20,18 @@ CARD = ModelCard(model="m", price_input_usd_per_mtok=Decimal(1), price_output_us
 REQUEST = CompletionRequest(
     messages=(Message(role="user", content="one two three"),), generation=Generation(max_output_tokens=10)
 )
+TOKENS = 1000
+
+
+def held(amount_usd: Decimal) -> Amount:
+    return Amount(usd=amount_usd, tokens=TOKENS)
+
+
 WORST_CASE = Decimal("0.000105")  # 13 bytes + 8 a message + 64 a template, and 10 tokens out at twice the price
 
 
 async def test_call_is_charged_what_the_provider_counted() -> None:
-    meter = Meter(CARD, WORST_CASE)
+    meter = Meter(CARD, held(WORST_CASE))
     await MeteredLLM(ScriptedLLM(reply=lambda request: "four five"), meter).complete(REQUEST)
     assert meter.usage == TokenUsage(input=3, output=2)
     assert meter.spent_usd == Decimal("0.000007")
@@ -32,7 +39,7 @@ async def test_call_is_charged_what_the_provider_counted() -> None:
 
 async def test_call_whose_worst_case_is_beyond_the_hold_is_not_made() -> None:
     model = ScriptedLLM(reply=answers)
-    meter = Meter(CARD, WORST_CASE - Decimal("0.000000001"))
+    meter = Meter(CARD, held(WORST_CASE - Decimal("0.000000001")))
     with pytest.raises(BudgetExceeded, match=r"could cost \$0\.000105"):
         await MeteredLLM(model, meter).complete(REQUEST)
     with pytest.raises(BudgetExceeded):
@@ -41,7 +48,7 @@ async def test_call_whose_worst_case_is_beyond_the_hold_is_not_made() -> None:
 
 
 async def test_second_call_may_only_take_what_the_first_left() -> None:
-    meter = Meter(CARD, WORST_CASE)
+    meter = Meter(CARD, held(WORST_CASE))
     llm = MeteredLLM(ScriptedLLM(reply=answers), meter)
     await llm.complete(REQUEST)
     with pytest.raises(BudgetExceeded, match="is left"):
@@ -56,7 +63,7 @@ async def test_call_without_an_answer_costs_its_worst_case_unless_it_never_began
         raise ModelUnavailable("No answer.", may_be_billed=may_be_billed)
 
     for is_streamed in (False, True):
-        meter = Meter(CARD, WORST_CASE)
+        meter = Meter(CARD, held(WORST_CASE))
         llm = MeteredLLM(ScriptedLLM(reply=silent), meter)
         with pytest.raises(ModelUnavailable):
             await (anext(llm.stream(REQUEST)) if is_streamed else llm.complete(REQUEST))
@@ -64,7 +71,7 @@ async def test_call_without_an_answer_costs_its_worst_case_unless_it_never_began
 
 
 async def test_stream_that_is_left_is_charged_by_its_bytes_where_one_piece_holds_many_tokens() -> None:
-    meter = Meter(CARD, Decimal(1))
+    meter = Meter(CARD, held(Decimal(1)))
     stream = MeteredLLM(GatedLLM(["word " * 200]), meter).stream(REQUEST)
     await anext(stream)
     await stream.aclose()
@@ -75,7 +82,7 @@ async def test_cut_answer_is_paid_for() -> None:
     def cut(request: CompletionRequest) -> str:
         raise AnswerCut("Gone.", usage_so_far=TokenUsage(input=3, output=4))
 
-    meter = Meter(CARD, 2 * WORST_CASE)
+    meter = Meter(CARD, held(2 * WORST_CASE))
     with pytest.raises(AnswerCut):
         await MeteredLLM(ScriptedLLM(reply=cut), meter).complete(REQUEST)
     with pytest.raises(AnswerCut):
@@ -87,7 +94,7 @@ async def test_call_that_never_began_costs_nothing() -> None:
     def refuse(request: CompletionRequest) -> str:
         raise ModelUnavailable("Down.")
 
-    meter = Meter(CARD, WORST_CASE)
+    meter = Meter(CARD, held(WORST_CASE))
     with pytest.raises(ModelUnavailable):
         await MeteredLLM(ScriptedLLM(reply=refuse), meter).complete(REQUEST)
     with pytest.raises(ModelUnavailable):
@@ -96,7 +103,7 @@ async def test_call_that_never_began_costs_nothing() -> None:
 
 
 async def test_cancelled_call_is_charged_its_worst_case() -> None:
-    model, meter = GatedLLM(["a"], before_gate=0), Meter(CARD, WORST_CASE)
+    model, meter = GatedLLM(["a"], before_gate=0), Meter(CARD, held(WORST_CASE))
     task = asyncio.create_task(MeteredLLM(model, meter).complete(REQUEST))
     await model.has_begun.wait()
     await cancelled(task)
@@ -107,14 +114,14 @@ async def test_call_that_ends_in_a_bug_is_charged_its_worst_case() -> None:
     def broken(request: CompletionRequest) -> str:
         raise KeyError("choices")
 
-    meter = Meter(CARD, WORST_CASE)
+    meter = Meter(CARD, held(WORST_CASE))
     with pytest.raises(KeyError):
         await MeteredLLM(ScriptedLLM(reply=broken), meter).complete(REQUEST)
     assert meter.spent_usd == WORST_CASE
 
 
 async def test_stream_that_is_left_is_charged_what_came() -> None:
-    meter = Meter(CARD, WORST_CASE)
+    meter = Meter(CARD, held(WORST_CASE))
     stream = MeteredLLM(GatedLLM(["a", "b", "c"], before_gate=2), meter).stream(REQUEST)
     await anext(stream)
     await anext(stream)

@@ -20,7 +20,7 @@ from orchestrator.service import Service
 from storage.audit import verify
 from storage.conformance import a_decision, a_payload, a_reward, an_outcome
 from storage.errors import RecordNotFound, StorageUnavailable
-from storage.records import BudgetAccount, Decision, Outcome, Reward
+from storage.records import Amount, BudgetAccount, Decision, Outcome, Reward
 from storage.registry import open_stores
 from storage.sql.stores import open_sql
 from storage.stores import DecisionFilter, Item, Stores
@@ -199,7 +199,7 @@ async def memory() -> AsyncIterator[Stores]:
 
 def entry(decision_id: str) -> Entry:
     outcome = Outcome(decision_id=decision_id, run_id="run_1", status="succeeded")
-    return Entry(hold_id=None, cost_usd=Decimal(0), items=(outcome,))
+    return Entry(hold_id=None, items=(outcome,))
 
 
 def nothing(decision: Decision, reward: Reward) -> None:
@@ -253,7 +253,7 @@ async def test_no_new_work_is_taken_while_too_much_waits(make_service: MakeServi
 
 async def test_hold_that_ran_out_counts_as_spent_and_is_told(memory: Stores, caplog: pytest.LogCaptureFixture) -> None:
     await memory.budgets.open(BudgetAccount(id="a", limit_usd=Decimal(1)))
-    await memory.budgets.hold("a", Decimal("0.25"), seconds=0)
+    await memory.budgets.hold("a", Amount(usd=Decimal("0.25")), expires_in_seconds=0)
     recorder = Recorder(memory, learn=nothing)
     caplog.set_level(logging.WARNING)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -166,7 +165,7 @@ async def test_ready_until_no_model_can_be_asked(make_service: MakeService, make
 async def test_not_ready_while_records_wait_for_the_database(make_service: MakeService, make_http: MakeHttp) -> None:
     service = await make_service()
     http = await make_http(service=service)
-    service.nodes.recorder.pending.append(Entry(hold_id=None, cost_usd=Decimal(0), items=()))
+    service.nodes.recorder.pending.append(Entry(hold_id=None, items=()))
     response = await http.get("/readyz")
     assert (response.status_code, response.json()["status"]) == (503, "degraded")
     assert response.json()["problems"] == ["1 records wait for the database"]

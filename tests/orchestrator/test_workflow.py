@@ -136,7 +136,8 @@ async def test_any_name_that_a_prompt_can_hold_is_a_step_s_name(make_service: Ma
         ("b", "input}", {}, "cannot be read"),
         ("a", "x", {}, "has 'a' already"),
         ("input", "x", {}, "has 'input' already"),
-        ("b", "x", {"budget": 1}, "'budget'; did you mean 'budget_usd'"),
+        ("b", "x", {"budgte_usd": 1}, "'budgte_usd'; did you mean 'budget_usd'"),
+        ("b", "x", {"on_exhuasted": "stop"}, "did you mean 'on_exhausted'"),
     ],
 )
 def test_wrong_step_is_refused(name: str, prompt: str, options: dict[str, Any], said: str) -> None:
