@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from storage.provenance import is_verified
 from storage.records import ModelCard, Outcome, Reward, TokenUsage
 
 USUAL_CALL = TokenUsage(input=300, output=60)  # what the reference cost is computed from
@@ -21,11 +22,11 @@ class Rewards:
         return max(0.0, min(1.0, quality - self.cost_weight * relative_cost))
 
     def reward_for(self, outcome: Outcome, *, cost_usd: Decimal, latency_seconds: float | None = None) -> Reward | None:
-        """None when nobody has judged the outcome: an answer that merely came says nothing of its worth.
+        """None when nobody but its maker has judged the outcome: its own confidence says nothing of its worth.
 
         `cost_usd` and `latency_seconds` are the execution's, which a later verdict does not repeat.
         """
-        if outcome.quality is None:
+        if outcome.quality is None or not is_verified(outcome.judged_by):
             return None
         value = self.utility(outcome.quality, cost_usd)
         return Reward(

@@ -10,6 +10,7 @@ from orchestrator.settings import Settings
 from routing.cards import CandidateCard
 from routing.training.assembly import DEFAULT_SPLIT_RULE, Imported, LeftOut, Measurement, SplitRule, assemble
 from skills.progress import Progress, no_progress
+from storage.provenance import is_verified
 from storage.records import Payload
 from storage.stores import DecisionFilter, Stores
 
@@ -64,7 +65,8 @@ def cards_of(settings: Settings, candidates: Iterable[str]) -> list[CandidateCar
 def _measurement(attempt: Attempt, payload: Payload | None, left_out: LeftOut) -> Measurement | None:
     """None, and counted, where the attempt teaches nothing."""
     decision = attempt.decision
-    qualities = [outcome.quality for outcome in attempt.outcomes if outcome.quality is not None]
+    judged = [outcome for outcome in attempt.outcomes if is_verified(outcome.judged_by)]
+    qualities = [outcome.quality for outcome in judged if outcome.quality is not None]
     text = None if payload is None else payload.text
     if decision.candidate_id is None:
         left_out.add("no candidate was allowed", decision.id)

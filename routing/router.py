@@ -126,13 +126,14 @@ class PolicyRouter(Router):
             return self._with_shadow(choice, options)
 
     def learn(self, decision: Decision, reward: Reward) -> None:
-        """See `Router.learn`. A decision made with other tasks or another encoder is counted in `ignored`.
+        """See `Router.learn`. A decision made with other tasks or another encoder is counted in `ignored`, and so is a
+        reward that a candidate gave itself.
 
         Raises InvalidInput if the reward is not in [0, 1].
         """
         if not 0.0 <= reward.value <= 1.0:
             raise InvalidInput(f"Reward {reward.id!r} is {reward.value!r}; it must lie in [0, 1].", field="value")
-        misfit = self._misfit(decision)
+        misfit = "judged by who made it" if reward.judged_by == "self" else self._misfit(decision)
         with self._lock:
             if misfit is not None or decision.candidate_id is None:
                 self._ignored[misfit or "nobody was chosen"] += 1
