@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli import (
     audit,
+    budgets,
     data,
     doctor,
     evaluate,
@@ -39,6 +40,7 @@ app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(models.app, name="models")
 routers.app.command("adapt")(offline.adapt)
 app.add_typer(routers.app, name="routers")

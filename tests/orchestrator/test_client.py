@@ -23,7 +23,7 @@ from tests.orchestrator.doubles import GatedLLM
 from tests.orchestrator.rest_app import ADMIN_KEY
 
 QUESTION = "What is the capital of France?"
-OF_THE_CALL = {"run_id", "decision_id", "latency_seconds", "overhead_seconds"}
+OF_THE_CALL = {"run_id", "decision_id", "latency_seconds", "overhead_seconds", "spent"}
 
 
 def client_of(service: Service, *, key: str | None = None, sent: str | None = None) -> Client:

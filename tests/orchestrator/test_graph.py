@@ -14,7 +14,18 @@ from orchestrator.views import plain
 from storage import records
 from tests.conftest import MakeService, fails
 
-NAMES = ("Assessment", "Decision", "Generation", "Message", "Outcome", "Payload", "Query", "TokenUsage")
+NAMES = (
+    "Amount",
+    "Assessment",
+    "BudgetLimits",
+    "Decision",
+    "Generation",
+    "Message",
+    "Outcome",
+    "Payload",
+    "Query",
+    "TokenUsage",
+)
 ALLOWED = [getattr(records, name) for name in NAMES] + [Checker, Failure]
 
 
@@ -22,7 +33,7 @@ async def states_of(service: Service) -> list[RunState]:
     """The state after each step of a run that fails once."""
     seen: list[Any] = []
     graph = service.graph
-    state = service._start("What is the capital of France?", {"checker": Checker(kind="exact", expected="Paris")})
+    state = service.start("What is the capital of France?", {"checker": Checker(kind="exact", expected="Paris")})
     async for each in graph.astream(state, stream_mode="values"):  # type: ignore[attr-defined]  # langgraph's own
         seen.append(each)
     return seen
