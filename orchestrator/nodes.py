@@ -17,6 +17,7 @@ from orchestrator.budget import Meter, MeteredLLM
 from orchestrator.budget_reserves import held_seconds, limited, reserved, to_reserve
 from orchestrator.caller import Caller, current_caller
 from orchestrator.checkers import Checker, check
+from orchestrator.conditions import LiveConditions
 from orchestrator.errors import BudgetAsk, DeadlineExceeded, Failure
 from orchestrator.exhaustion import chosen
 from orchestrator.expectations import expected_quality
@@ -98,6 +99,7 @@ class Nodes:
     absent_models: Mapping[str, str]  # model to why it cannot be asked at all
     finder: SkillFinder
     groups: Mapping[str, SkillGroups] = field(default_factory=dict)  # by candidate id, of those that name many skills
+    conditions: LiveConditions = field(default_factory=LiveConditions)
 
     async def route(self, state: RunState) -> RunState:
         """Decides, and stores the decision before anything runs."""
@@ -113,6 +115,7 @@ class Nodes:
                 attributes["budget.output_tokens"] = str(state["query"].generation.max_output_tokens)
             items: list[Item] = [state["payload"]] if attempt == 1 else []
             await self.stores.journal.write(*items, decision)
+            self.router.begun(state["query"], decision)
         tried = (*state["tried"], *([decision.candidate_id] if decision.candidate_id else ()))
         return {
             "decision": decision,
@@ -145,7 +148,8 @@ class Nodes:
         changes: RunState = {"hold_id": hold.id, "answer": ""}
         observed = Observed() if state.get("wants_logprobs") else None
         try:
-            changes["answer"] = await self._answer(state, candidate, meter, observed)
+            with self.conditions.under_way(candidate):
+                changes["answer"] = await self._answer(state, candidate, meter, observed)
             if observed is not None:
                 changes["token_logprobs"], changes["top_logprobs"] = observed.token_logprobs, observed.top_logprobs
             outcome = Outcome(decision_id=decision.id, run_id=decision.run_id, status="succeeded")
@@ -181,6 +185,8 @@ class Nodes:
         reward = self.rewards.reward_for(outcome, cost_usd=outcome.cost_usd)
         items += [outcome, *([reward] if reward else ()), *self.tracer.collect(state["query"])]
         spent = self._actual(decision, outcome)
+        if state.get("hold_id") is not None:
+            self.router.ended(decision, outcome)
         try:
             await self.recorder.record(
                 Entry(
@@ -280,6 +286,7 @@ class Nodes:
             candidate=candidate,
             worst_case=checked_amount(worst_case, "worst_case"),
             longest_call_tokens=bound.longest_call,
+            condition=self.conditions.of(candidate),
         )
 
     async def _no_candidate(self, state: RunState) -> ServiceError:

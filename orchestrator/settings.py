@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, Valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from orchestrator.errors import SettingsInvalid
+from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
 from orchestrator.verifiers.settings import VerifierSettings
 from storage.budget_records import RESOURCES, BudgetLimits, OnExhausted
 
@@ -118,21 +119,6 @@ class RewardSettings(Section):
 
     cost_weight: float = Field(default=0.3, ge=0)
     reference_cost_usd: Decimal | None = Field(default=None, gt=0)  # default: a usual call of the dearest model
-
-
-class WeightSettings(Section):
-    """What a trained router weighs: quality in points, cost, latency and energy in units of its training reference."""
-
-    quality: float = Field(default=1.0, ge=0, le=1e6)
-    cost: float = Field(default=0.0, ge=0, le=1e6)
-    latency: float = Field(default=0.0, ge=0, le=1e6)
-    energy: float = Field(default=0.0, ge=0, le=1e6)
-
-    @model_validator(mode="after")
-    def _wants_something(self) -> Self:
-        if not (self.quality or self.cost or self.latency or self.energy):
-            raise ValueError("all weights are 0; at least one must be above")
-        return self
 
 
 class InputLimits(Section):
@@ -301,6 +287,9 @@ class Settings(BaseSettings):
     budget: BudgetSettings = BudgetSettings()
     reward: RewardSettings = RewardSettings()
     weights: WeightSettings | None = None  # default: quality 1, cost as `reward.cost_weight`
+    sessions: SessionSettings = SessionSettings()
+    pacing: PacingSettings = PacingSettings()
+    residency: ResidencySettings = ResidencySettings()
     limits: InputLimits = InputLimits()
     server: ServerSettings = ServerSettings()
 
