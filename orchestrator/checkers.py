@@ -133,12 +133,16 @@ def _normal(text: str, checker: Checker) -> str:
     return plain if checker.is_case_sensitive else re.sub(r"^(?:the|an?) (?=\S)", "", plain.casefold())
 
 
-def plain_answer(text: str) -> str:
-    """What the answer comes to: what follows its last `Answer:`, else its last line; no quotes, fences, capitals."""
+def proper_answer(text: str) -> str:
+    """What the answer comes to: what follows its last `Answer:`, else its last line."""
     marked = _after_marker(text[-ANSWER_CHARACTERS:])
     lines = [line for line in (marked or text).strip().splitlines() if line.strip(" `*")]
-    proper = (lines[0] if marked else lines[-1]) if lines else ""
-    return _normal(proper, Checker(kind="exact", expected="-"))
+    return (lines[0] if marked else lines[-1]) if lines else ""
+
+
+def plain_words(text: str) -> str:
+    """Without quotes, fences, capitals, leading articles and final punctuation."""
+    return _normal(text, Checker(kind="exact", expected="-"))
 
 
 def only_number(text: str) -> float | None:

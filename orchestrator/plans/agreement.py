@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.checkers import only_number, plain_answer
+from orchestrator.checkers import only_number, plain_words, proper_answer
 from orchestrator.plans.base import Answer
 
 SHORT_CHARACTERS = 400  # a longer answer is compared by what it ends with
@@ -22,9 +22,9 @@ class Group:
 
 def key_of(text: str) -> str:
     """What is compared: the number where the answer comes to one, else its plain words."""
-    plain = plain_answer(text)
-    number = only_number(plain)
-    return plain[-SHORT_CHARACTERS:] if number is None else f"{number:.9g}"
+    proper = proper_answer(text)
+    number = only_number(proper)
+    return plain_words(proper)[-SHORT_CHARACTERS:] if number is None else f"{number:.9g}"
 
 
 def groups_of(answers: Sequence[Answer], weights: Sequence[float] | None = None) -> list[Group]:

@@ -9,6 +9,8 @@ from math import exp
 from orchestrator.plans.base import Answer, Ask, Standing, Work
 from storage.errors import BudgetExceeded, InvalidInput, ServiceError
 
+TOO_DEAR = (" is left", " are left")  # stand in a mask's reason where a budget is short (`routing.candidates`)
+
 
 async def ask_all(work: Work, asks: Sequence[Ask]) -> tuple[list[Answer], list[ServiceError]]:
     """Answers in the order of the asks that had one, and what went wrong with the others; asked side by side.
@@ -37,9 +39,14 @@ def allowed(standings: Sequence[Standing]) -> list[Standing]:
     if free:
         return free
     reasons = "; ".join(f"{each.candidate_id}: {each.mask_reason}" for each in standings)
-    if any("is left" in (each.mask_reason or "") for each in standings):
+    if any(is_too_dear(each) for each in standings):
         raise BudgetExceeded(f"Nobody can be paid for. {reasons}.")
     raise InvalidInput(f"Nobody may be asked. {reasons}.", field="plan")
+
+
+def is_too_dear(standing: Standing) -> bool:
+    """Whether the budget alone, or among other reasons, keeps it from being asked."""
+    return any(words in (standing.mask_reason or "") for words in TOO_DEAR)
 
 
 def by_price(standings: Sequence[Standing]) -> list[Standing]:

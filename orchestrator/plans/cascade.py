@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.plans.agreement import groups_of
-from orchestrator.plans.asking import allowed, by_price, checked_count, checked_names, checked_share
+from orchestrator.plans.asking import allowed, by_price, checked_count, checked_names, checked_share, is_too_dear
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Standing, Work
 from storage.errors import BudgetExceeded, InvalidInput
 
@@ -47,7 +47,8 @@ class CascadePlan(Plan):
         self.rungs = checked_count(rungs, "rungs", least=2, most=8)
 
     async def run(self, work: Work) -> PlanResult:
-        ladder = self._ladder(await work.standings(step="answer"))
+        standings = await work.standings(step="answer")
+        ladder = self._ladder(standings)
         asked: list[Answer] = []
         chances: list[float] = []
         for rung, standing in enumerate(ladder):
@@ -62,7 +63,13 @@ class CascadePlan(Plan):
             chances.append(chance)
             if chance >= self._threshold(rung):
                 break
-        return self._result(work, asked, chances, is_degraded=False)
+        is_doubtful = chances[-1] < self._threshold(len(asked) - 1)
+        return self._result(work, asked, chances, is_degraded=is_doubtful and self._lacks_money(standings, ladder))
+
+    def _lacks_money(self, standings: Sequence[Standing], ladder: Sequence[Standing]) -> bool:
+        """Whether somebody dearer than the last rung would have been asked, had there been money."""
+        dear = [each for each in standings if is_too_dear(each) and (not self.order or each.candidate_id in self.order)]
+        return any(each.price_usd > ladder[-1].price_usd for each in dear)
 
     def _ladder(self, standings: Sequence[Standing]) -> list[Standing]:
         free = allowed(standings)

@@ -1,0 +1,142 @@
+"""Fits a cascade's thresholds on answers whose worth is known, under a budget (FrugalGPT, arXiv:2305.05176)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.errors import InvalidInput
+
+GRID = 24  # thresholds tried a rung: quantiles of its scores
+MOST_COMBINATIONS = 200_000
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RungTable:
+    """What each rung answered to each query: arrays of (queries, rungs)."""
+
+    candidates: tuple[str, ...]
+    scores: Floats  # in [0, 1]: how sure one may be of the answer
+    quality: Floats  # in [0, 1]: how good it was
+    cost_usd: Floats
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedCascade:
+    """Thresholds for all rungs but the last, which is always accepted, and what they gave on the data."""
+
+    candidates: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    quality: float
+    cost_usd: float  # mean a query
+    queries: int
+
+
+def play(table: RungTable, thresholds: Sequence[float]) -> tuple[Floats, Floats]:
+    """Quality and cost of each query under a cascade with these thresholds; a rung is paid when it is reached."""
+    accepted = np.column_stack([table.scores[:, :-1] >= np.asarray(thresholds), np.ones(len(table), dtype=bool)])
+    last = accepted.argmax(axis=1)
+    rows = np.arange(len(table))
+    return table.quality[rows, last], np.cumsum(table.cost_usd, axis=1)[rows, last]
+
+
+def fit_cascade(table: RungTable, *, budget_usd: float) -> FittedCascade:
+    """The best mean quality at a mean cost within the budget; of equal ones the cheapest.
+
+    `budget_usd`: mean a query. Raises InvalidInput where not even the first rung fits it.
+    """
+    if len(table) == 0 or len(table.candidates) < 2:
+        raise InvalidInput("A cascade needs two rungs and some queries.", field="data")
+    grids = [_grid(table.scores[:, rung]) for rung in range(len(table.candidates) - 1)]
+    while int(np.prod([len(grid) for grid in grids])) > MOST_COMBINATIONS:
+        grids = [grid[::2] for grid in grids]
+    best: FittedCascade | None = None
+    for thresholds in product(*grids):
+        quality, cost = play(table, thresholds)
+        found = FittedCascade(
+            candidates=table.candidates,
+            thresholds=thresholds,
+            quality=float(quality.mean()),
+            cost_usd=float(cost.mean()),
+            queries=len(table),
+        )
+        if found.cost_usd <= budget_usd and (best is None or _rank(found) > _rank(best)):
+            best = found
+    if best is None:
+        cheapest = float(table.cost_usd[:, 0].mean())
+        raise InvalidInput(
+            f"No cascade keeps to ${budget_usd:.6f} a query: the first rung alone costs ${cheapest:.6f}.",
+            field="budget",
+        )
+    return best
+
+
+def frontier(table: RungTable, *, points: int = 12) -> list[FittedCascade]:
+    """The best cascade at each of several budgets between the cheapest rung and all of them."""
+    least, most = float(table.cost_usd[:, 0].mean()), float(table.cost_usd.sum(axis=1).mean())
+    budgets = np.linspace(least, most, points)
+    return [fit_cascade(table, budget_usd=float(budget) + 1e-12) for budget in budgets]
+
+
+def read_rungs(path: Path) -> RungTable:
+    """Lines of `{"query_id", "rungs": [{"candidate", "score", "quality", "cost_usd"}]}`, all with the same candidates.
+
+    Raises InvalidInput, naming line and field.
+    """
+    rows = list(_rows(path))
+    names = tuple(str(rung["candidate"]) for rung in rows[0][1]) if rows else ()
+    for number, rungs in rows:
+        if tuple(rung["candidate"] for rung in rungs) != names:
+            raise InvalidInput(f"{path}:{number}: the rungs are not {', '.join(names)}.", field="rungs")
+    columns = {
+        name: np.array([[_number(rung, name, path, number) for rung in rungs] for number, rungs in rows])
+        for name in ("score", "quality", "cost_usd")
+    }
+    if len(names) < 2:
+        raise InvalidInput(f"{path} holds no line with two rungs or more.", field="rungs")
+    return RungTable(
+        candidates=names, scores=columns["score"], quality=columns["quality"], cost_usd=columns["cost_usd"]
+    )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[dict[str, object]]]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidInput(f"{str(path)!r} cannot be read: {exc}.", field="data") from exc
+    for number, line in enumerate(lines, start=1):
+        try:
+            rungs = json.loads(line)["rungs"]
+            if not all(isinstance(rung["candidate"], str) for rung in rungs):
+                raise TypeError("a candidate is no text")
+        except (ValueError, KeyError, TypeError) as exc:
+            raise InvalidInput(f"{path}:{number}: no line of rungs: {exc!r}.", field="rungs") from exc
+        yield number, rungs
+
+
+def _number(rung: dict[str, object], name: str, path: Path, line: int) -> float:
+    value = rung.get(name)
+    most = float("inf") if name == "cost_usd" else 1.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most or value == float("inf"):
+        raise InvalidInput(f"{path}:{line}: {name} is {value!r}; it must be a number from 0 to {most:g}.", field=name)
+    return float(value)
+
+
+def _grid(scores: Floats) -> list[float]:
+    """From accepting everything to accepting nothing."""
+    inner = np.unique(np.quantile(scores, np.linspace(0, 1, GRID)))
+    return [0.0, *(float(each) for each in inner if each > 0), 1.01]
+
+
+def _rank(found: FittedCascade) -> tuple[float, float]:
+    return found.quality, -found.cost_usd
