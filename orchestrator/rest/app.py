@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from orchestrator.metrics import CountedApp, Metrics
-from orchestrator.rest import budgets, chat, inspect, memory, operations, routers, skills
+from orchestrator.rest import budgets, chat, identity, inspect, memory, operations, routers, skills
 from orchestrator.rest.errors import http_error, service_error, validation_error
 from orchestrator.rest.guard import Guard
 from orchestrator.service import Service
@@ -30,7 +30,7 @@ def make_app(service: Service, *, key: str | None = None, body_bytes: int = 1_04
     for role in (ACTIVE, SHADOW):
         app.state.metrics.forecast_failures.labels(role).set_function(partial(_failures, service, role))
     service.listeners.append(app.state.metrics)
-    for part in (budgets, chat, inspect, memory, operations, routers, skills):
+    for part in (budgets, chat, identity, inspect, memory, operations, routers, skills):
         app.include_router(part.router)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, validation_error)
