@@ -15,11 +15,13 @@ from routing.errors import EncoderUnavailable, UnknownPolicy
 from skills.encoder import Encoder
 
 POLICIES = {
+    "amro_paper": "routing.policies.amro_paper:AmroPaper",
     "best_single": "routing.policies.best_single:BestSingle",
     "cheapest": "routing.policies.cheapest:Cheapest",
     "graph": "routing.policies.graph_neural:GraphNeural",
     "lints": "routing.policies.lints:LinTS",
     "linucb": "routing.policies.linucb:LinUCB",
+    "pheromone": "routing.policies.pheromone:Pheromone",
     "table": "routing.policies.table:Table",
     "thompson": "routing.policies.thompson:Thompson",
     "uniform": "routing.policies.uniform:Uniform",
