@@ -104,6 +104,16 @@ class LocalModelServer:
         finally:
             lock.release()
 
+    async def load(self) -> None:
+        """Starts the process, if there is none. Raises as `turn`."""
+        async with self.turn():
+            pass
+
+    async def rest(self) -> None:
+        """As `stop`, between two turns of this loop: whoever has one finishes it first."""
+        async with self._loop_to_turn.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            await self.stop()
+
     async def stop(self) -> None:
         """Ends the process, if there is one. The next turn starts it again."""
         await asyncio.to_thread(self._stop)

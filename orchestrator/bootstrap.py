@@ -12,11 +12,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from agents.model_files import MODEL_FILES, fetch
 from agents.registry import AGENTS, make_agent
+from orchestrator.around_router import around
 from orchestrator.candidate_groups import candidate_groups
+from orchestrator.conditions import LiveConditions
 from orchestrator.errors import SettingsInvalid
 from orchestrator.found_skills import SkillFinder, SkillIndex
 from orchestrator.graph import build_run_graph
@@ -25,6 +28,7 @@ from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
 from orchestrator.policies import made_policies, trail_memories
 from orchestrator.recorder import Recorder
+from orchestrator.residents import Residents
 from orchestrator.rewards import Rewards, reference_cost
 from orchestrator.run_options import Defaults
 from orchestrator.service import Service
@@ -40,12 +44,15 @@ from routing.features import TaskCatalog, TaskFeaturizer
 from routing.learned import ForecastingFeaturizer
 from routing.registry import POLICIES, EncoderChoice, choose_encoder
 from routing.router import PolicyRouter
-from routing.wrappers import FallbackRouter
 from skills.base import SkillLibrary
 from skills.encoder import Encoder
 from storage.records import BudgetAccount, Candidate, ModelCard
 from storage.registry import open_stores
 from storage.stores import DecisionFilter, Stores
+
+if TYPE_CHECKING:
+    from agents.llm_local import LocalLLM
+    from agents.local_models import LocalModelServer
 
 DEFAULT_ACCOUNT = "default"
 CANDIDATE_ID = re.compile(r"(?!auto(:|$))[A-Za-z0-9._:/+@-]{1,200}")  # fits a header; `auto` means: any of them
@@ -58,6 +65,7 @@ class Models:
 
     llms: dict[str, LLM] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)  # model to reason
+    servers: dict[str, LocalModelServer] = field(default_factory=dict)  # of those that this process loads
 
 
 async def bootstrap(
@@ -97,6 +105,8 @@ async def bootstrap(
         models = await _models(settings, llms or {}, on_fetch)
         for llm in models.llms.values():
             opened.push_async_callback(llm.close)
+        residents = Residents.of(models.servers, candidates.values(), settings.residency)
+        opened.push_async_callback(residents.stop)
         files = index_files(settings, encoder.encoder)
         index = skill_index or opened_index(settings, files, opened)
         finder = SkillFinder(
@@ -104,30 +114,33 @@ async def bootstrap(
         )
         if any(candidate.found_skills for candidate in candidates.values()):
             await finder.open()
+        whole_router = around(router, settings, stores)
         nodes = Nodes(
             candidates=candidates,
-            router=FallbackRouter(router),
+            router=whole_router,
             agents={name: make_agent(name) for name in {c.agent for c in candidates.values()}},
             llms={name: wrap_llm(llm) if wrap_llm else llm for name, llm in models.llms.items()},
             skills=libraries.named,
             stores=stores,
-            recorder=Recorder(stores, learn=router.learn),
+            recorder=Recorder(stores, learn=whole_router.learn),
             tracer=Tracer(),
             rewards=Rewards(cost_weight=settings.reward.cost_weight, reference_cost_usd=reference),
             health=ModelHealth(),
             absent_models=models.absent,
             finder=finder,
             groups=await candidate_groups(candidates.values(), libraries.named, encoder.encoder),
+            conditions=LiveConditions(model_to_is_loaded=residents.model_to_is_loaded, on_call=residents.called),
         )
         await stores.budgets.open(BudgetAccount.of(DEFAULT_ACCOUNT, settings.budget.limits("account")))
         await trails.restore()
-        await relearn(router, stores, settings.relearn_limit)
+        await relearn(whole_router, stores, settings.relearn_limit)
         await trails.settle()
         trails.start()
         opened.push_async_callback(trails.stop)
         await trained.watch.check()
         trained.watch.start()
         opened.push_async_callback(trained.watch.stop)
+        residents.start()
         nodes.recorder.start()
         return Service(
             nodes=nodes,
@@ -283,11 +296,12 @@ async def _models(
             advice = f"; get it with `antroute models fetch {local[name]}`" if name in fetchable else ""
             models.absent[name] = f"has no file {local[name]!r} on this machine{advice}"
             continue
-        models.llms[name] = _local(path, settings.models[name], threads=settings.model_threads)
+        local_llm = _local(path, settings.models[name], threads=settings.model_threads)
+        models.llms[name], models.servers[name] = local_llm, local_llm.server
     return models
 
 
-def _local(path: Path, model: ModelSettings, *, threads: int) -> LLM:
+def _local(path: Path, model: ModelSettings, *, threads: int) -> LocalLLM:
     from agents.llm_local import LocalLLM  # its HTTP client takes 10 MB
     from agents.local_models import LocalModelServer
 

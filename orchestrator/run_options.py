@@ -39,8 +39,9 @@ class RunOptions(TypedDict, total=False):
     run_id: str  # the run this is a step of; default: a new one
     step: str  # name of the step within the run
     plan: PlanSpec | str | None  # how candidates are run; default: the settings' one
-    verifier: Verifier | None  # judges answers while the plan runs
+    verifier: Verifier | str | Mapping[str, Any] | None  # judges answers while a plan runs: one, its name, or its kind
     session: str | None  # the conversation it belongs to
+    is_tool_turn: bool  # it goes on inside a loop of tool calls of the caller's: the session's candidate is kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,7 @@ def query_of(text: str, options: RunOptions, defaults: Defaults) -> Query:
         required_capabilities=options.get("requires", ()),
         generation=generation,
         session_id=options.get("session"),
+        is_tool_turn=options.get("is_tool_turn", False),
     )
 
 

@@ -65,6 +65,8 @@ class RoutingFields(Body):
     timeout_seconds: Annotated[float, Field(gt=0)] | None = None
     requires: list[str] = Field(default_factory=list, max_length=16)
     weights: RoutingWeights | None = None
+    session: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    is_tool_turn: bool = False  # inside a loop of tool calls the session's candidate is kept
 
 
 class ChatRequest(Body):
@@ -145,6 +147,8 @@ def options_of(
         on_exhausted=fields.on_exhausted,
         timeout_seconds=fields.timeout_seconds,
         requires=tuple(fields.requires),
+        session=fields.session,
+        is_tool_turn=fields.is_tool_turn,
         weights=None if fields.weights is None else fields.weights.model_dump(),
         generation=generation,
         messages=messages,
