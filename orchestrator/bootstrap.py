@@ -26,6 +26,8 @@ from orchestrator.graph import build_run_graph
 from orchestrator.health import ModelHealth
 from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
+from orchestrator.plans.base import PlanSpec
+from orchestrator.plans.registry import Plans, make_plan
 from orchestrator.policies import made_policies, trail_memories
 from orchestrator.recorder import Recorder
 from orchestrator.residents import Residents
@@ -38,6 +40,9 @@ from orchestrator.skill_libraries import Libraries, live_skills, open_libraries
 from orchestrator.tracing import Tracer
 from orchestrator.trail_keeper import TrailKeeper
 from orchestrator.trained_routers import TrainedRouters
+from orchestrator.verdicts import Verdicts
+from orchestrator.verifiers.named import NamedVerifiers
+from orchestrator.verifiers.rates import VerifierRates
 from routing.base import Router
 from routing.encoders.cached import CachedEncoder
 from routing.features import TaskCatalog, TaskFeaturizer
@@ -85,6 +90,7 @@ async def bootstrap(
     model file's download (done bytes, total bytes, what).
     """
     candidates = candidates_in(settings)
+    verifiers = NamedVerifiers({name: each.spec for name, each in settings.verifiers.items()})
     encoder = choose_encoder(settings.encoder, cache_dir=settings.encoder_dir)
     reference = settings.reward.reference_cost_usd or reference_cost(list(cards_in(settings).values()))
     async with AsyncExitStack() as opened:
@@ -142,8 +148,13 @@ async def bootstrap(
         opened.push_async_callback(trained.watch.stop)
         residents.start()
         nodes.recorder.start()
+        rates = VerifierRates(verifiers.name_to_kind)
+        await rates.restore(stores, limit=settings.relearn_limit)
         return Service(
             nodes=nodes,
+            plans=plans_of(settings),
+            verdicts=Verdicts(nodes=nodes, rates=rates),
+            verifiers=verifiers,
             graph=build_run_graph(nodes, max_attempts=settings.max_attempts),
             defaults=Defaults(
                 run_limits=settings.budget.limits("run"),
@@ -159,6 +170,13 @@ async def bootstrap(
             skills=made_catalog(settings, stores.skills, files=files, index=index),
             on_close=opened.pop_all().aclose,
         )
+
+
+def plans_of(settings: Settings) -> Plans:
+    """Raises InvalidInput for an unknown plan, or options that it does not take."""
+    for name, options in {settings.plan: {}, **settings.plans}.items():
+        make_plan(PlanSpec(name=name, options=options))
+    return Plans(default=settings.plan, name_to_options=settings.plans)
 
 
 def _notices(models: Models, encoder: EncoderChoice) -> tuple[str, ...]:

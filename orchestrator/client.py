@@ -18,8 +18,10 @@ from agents.errors import AnswerCut
 from orchestrator.budget_options import limits_of
 from orchestrator.checkers import check
 from orchestrator.errors import BudgetAsk, ServerUnreachable, error_of
+from orchestrator.plans.base import PlanSpec
 from orchestrator.run_options import RunOptions, check_names
 from orchestrator.service import Run, Started
+from orchestrator.verifiers.base import Verdict
 from orchestrator.weights import weights_of
 from storage.budget_records import RESOURCES, Amount, BudgetLimits, Shortfall
 from storage.errors import InvalidInput, ServiceError
@@ -218,8 +220,28 @@ def _body(text: str, options: RunOptions) -> dict[str, Any]:
             "timeout_seconds": options.get("timeout_seconds"),
             "requires": list(options.get("requires", ())),
             "weights": None if weights is None else asdict(weights),
+            **_plan(options),
+            "verifier": _verifier(options),
+            "session": options.get("session"),
+            "is_tool_turn": options.get("is_tool_turn", False),
         },
     }
+
+
+def _plan(options: RunOptions) -> dict[str, Any]:
+    wish = options.get("plan")
+    spec = wish if isinstance(wish, PlanSpec) else None
+    return {"plan": spec.name if spec else wish, "plan_options": dict(spec.options) if spec else {}}
+
+
+def _verifier(options: RunOptions) -> str | dict[str, Any] | None:
+    """Raises InvalidInput for one that lives here: the server cannot ask it."""
+    given = options.get("verifier")
+    if given is None or isinstance(given, str):
+        return given
+    if isinstance(given, Mapping):
+        return dict(given)
+    raise InvalidInput("A server takes a verifier's name, or {'kind': …}, not an object of yours.", field="verifier")
 
 
 def _run(ours: Mapping[str, Any], choice: Mapping[str, Any], usage: Mapping[str, Any]) -> Run:
@@ -230,15 +252,22 @@ def _run(ours: Mapping[str, Any], choice: Mapping[str, Any], usage: Mapping[str,
         candidate_id=ours["candidate"],
         decision_id=ours["decision_id"],
         cost_usd=Decimal(ours["cost_usd"]),
-        quality=None,
+        quality=ours["verdict"]["quality"] if ours["verdict"] else None,
         attempts=ours["attempts"],
         latency_seconds=ours["latency_seconds"],
         overhead_seconds=ours["overhead_seconds"],
         usage=TokenUsage(input=usage["prompt_tokens"] - cached, cache_read=cached, output=usage["completion_tokens"]),
         finish_reason=choice["finish_reason"],
         is_degraded=ours["is_degraded"],
+        plan=ours["plan"],
+        decision_ids=tuple(ours["decision_ids"]),
+        verdict=_verdict(ours["verdict"]),
         spent=_amount(ours["spent"]),
     )
+
+
+def _verdict(sent: Mapping[str, Any] | None) -> Verdict | None:
+    return None if sent is None else Verdict(**{**sent, "cost_usd": Decimal(sent["cost_usd"])})
 
 
 def _amount(sent: Mapping[str, Any]) -> Amount:

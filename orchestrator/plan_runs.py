@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from orchestrator.checkers import Checker, check
 from orchestrator.errors import DeadlineExceeded
@@ -16,6 +17,8 @@ from orchestrator.rewards import USUAL_CALL
 from orchestrator.run_options import RunOptions
 from orchestrator.streaming import answer_sink
 from orchestrator.verifiers.base import ErrorRates, Verdict, Verifier
+from orchestrator.verifiers.model import JudgeReply
+from orchestrator.verifiers.named import Asks
 from storage.budget_records import BudgetAccount, BudgetLimits
 from storage.records import Query
 
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from orchestrator.nodes import RunState
     from orchestrator.service import Service
 
-UNKNOWN_RATES = ErrorRates(false_accept=0.05, false_reject=0.05, judged=0)
 OF_THE_RUN = (
     "policy",
     "weights",
@@ -33,12 +35,6 @@ OF_THE_RUN = (
     "timeout_seconds",
     "on_exhausted",
 )  # options that each ask keeps
-
-
-class RatesOf(Protocol):
-    """Knows how often verifiers err."""
-
-    def of(self, verifier: str) -> ErrorRates: ...
 
 
 class CheckerVerifier:
@@ -102,21 +98,28 @@ class ServiceWork:
     async def verify(self, answer: Answer) -> Answer:
         if self.verifier is None or answer.verdict is not None:
             return answer
-        verdict = await self.verifier.verify(self.query, answer.text)
-        if verdict is None:
+        found = await self.verifier.verify(self.query, answer.text)
+        if found is None:
             return answer
-        await self._record(answer, verdict)
+        verdict = found.on_answer_of(answer.candidate_id)
+        await self.credit(answer, verdict)
         return replace(answer, verdict=verdict)
 
     async def verify_text(self, text: str) -> Verdict | None:
         return None if self.verifier is None else await self.verifier.verify(self.query, text)
 
     async def credit(self, answer: Answer, verdict: Verdict) -> None:
-        await self._record(answer, verdict)
+        """An outcome of the answer's decision, from which all policies learn."""
+        await self.service.verdicts.record(
+            answer.decision_id,
+            quality=verdict.quality,
+            judged_by=verdict.judged_by,
+            verdict=verdict,
+            idempotency_key=f"{verdict.verifier}/{answer.step}",
+        )
 
     def error_rates(self, verifier: str) -> ErrorRates:
-        rates = self.service.verifier_rates
-        return UNKNOWN_RATES if rates is None else rates.of(verifier)
+        return self.service.verdicts.rates.of(verifier)
 
     async def standings(self, *, step: str, text: str | None = None) -> list[Standing]:
         state = await self.service.nodes.with_found_skills(self._state(Ask(step=step, text=text)))
@@ -184,12 +187,10 @@ class ServiceWork:
         pinned = self.options.get("candidate")
         return None if pinned is None else frozenset({pinned})
 
-    async def _record(self, answer: Answer, verdict: Verdict) -> None:
-        """The verdict becomes an outcome of the answer's decision, from which all policies learn."""
-        key = f"{verdict.verifier}/{answer.step}"
-        await self.service.feedback(
-            answer.decision_id, quality=verdict.quality, judged_by=verdict.judged_by, idempotency_key=key
-        )
+    async def judge(self, prompt: str, candidate_id: str | None) -> JudgeReply:
+        """How a verifier reaches another candidate."""
+        reply = await self.ask(Ask(step="judge", text=prompt, messages=(), candidate=candidate_id))
+        return JudgeReply(text=reply.text, candidate_id=reply.candidate_id, cost_usd=reply.cost_usd)
 
 
 async def run_plan(
@@ -200,16 +201,16 @@ async def run_plan(
     query, limits = first["query"], first["limits"]
     account = BudgetAccount.of(query.run_id, limits, parent_id=query.account_id)
     await service.stores.budgets.open(account)
-    checker, verifier = options.get("checker"), options.get("verifier")
     work = ServiceWork(
         service=service,
         query=replace(query, account_id=account.id),
         options=options,
         plan=name,
-        verifier=verifier or (CheckerVerifier(checker) if checker is not None else None),
+        verifier=None,
         timeout_seconds=first["timeout_seconds"],
         limits=limits,
     )
+    work.verifier = await _verifier(work)
     tracer = service.nodes.tracer
     try:
         with tracer.span(query, "plan", **{"plan.name": name}) as attributes:
@@ -226,6 +227,16 @@ async def run_plan(
         ) from exc
     finally:
         await service.stores.journal.write(*tracer.collect(query))
+
+
+async def _verifier(work: ServiceWork) -> Verifier | None:
+    """The one that the caller gave or named, else what the caller knows to be right. Raises InvalidInput."""
+    given, checker = work.options.get("verifier"), work.options.get("checker")
+    if isinstance(given, str | Mapping):
+        return await work.service.verifiers.of_caller(given, Asks(judge=work.judge))
+    if given is None and checker is not None:
+        return CheckerVerifier(checker)
+    return given
 
 
 async def _judged(work: ServiceWork, result: PlanResult) -> PlanResult:

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from hashlib import sha256
 from typing import Protocol, Unpack, cast
 
 from agents.llm import FinishReason
 from orchestrator.budget_options import exhausted_of, limits_of
 from orchestrator.caller import Caller, current_caller
-from orchestrator.errors import IdempotencyConflict
 from orchestrator.exhaustion import chosen, more_budget
 from orchestrator.found_skills import FoundSkills
 from orchestrator.graph import RunGraph
 from orchestrator.nodes import Nodes, RunState
-from orchestrator.plan_runs import RatesOf, run_plan
+from orchestrator.plan_runs import run_plan
 from orchestrator.plans.base import PlanSpec
 from orchestrator.plans.registry import SINGLE, Plans, make_plan
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
-from orchestrator.recorder import Entry
 from orchestrator.run_options import Defaults, RunOptions, check_names, query_of, seconds_of
 from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.trail_keeper import TrailKeeper
 from orchestrator.trail_tables import TrailTable, tables_of
 from orchestrator.trained_routers import TrainedRouters
+from orchestrator.verdicts import Verdicts
 from orchestrator.verifiers.base import Verdict
+from orchestrator.verifiers.named import NamedVerifiers
 from orchestrator.weights import weights_of
 from routing.candidates import options as choices
 from storage.budget_records import BudgetLimits
@@ -94,7 +93,8 @@ class Service:
     trails: TrailKeeper
     skills: SkillCatalog
     plans: Plans = field(default_factory=Plans)
-    verifier_rates: RatesOf | None = None  # None: nothing was learned of any verifier
+    verdicts: Verdicts
+    verifiers: NamedVerifiers = field(default_factory=NamedVerifiers)
     listeners: list[RunListener] = field(default_factory=list)
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
@@ -182,34 +182,9 @@ class Service:
         With a key, the same verdict again is the same outcome. Raises RecordNotFound, InvalidInput, and
         IdempotencyConflict for one key with two verdicts.
         """
-        if not 0.0 <= quality <= 1.0:
-            raise InvalidInput(f"quality is {quality!r}; it must lie between 0 and 1.", field="quality")
-        decision = await self.stores.decisions.get(decision_id)
-        outcomes = await self.stores.decisions.outcomes_of(decision_id)
-        if decision.candidate_id is None or not any(o.status in ("succeeded", "failed") for o in outcomes):
-            raise InvalidInput(f"Decision {decision_id!r} has no answer to judge.", field="decision_id")
-        verdict = Outcome(
-            decision_id=decision_id, run_id=decision.run_id, status="judged", quality=quality, judged_by=judged_by
+        return await self.verdicts.record(
+            decision_id, quality=quality, judged_by=judged_by, idempotency_key=idempotency_key
         )
-        if idempotency_key is not None:
-            digest = sha256(f"{decision_id}/{idempotency_key}".encode()).hexdigest()
-            verdict = replace(verdict, id=f"outcome_{digest[:16]}")
-        if known := _with_id(outcomes, verdict.id):
-            return _same_verdict(known, verdict)
-        reward = self.nodes.rewards.reward_for(
-            verdict,
-            cost_usd=sum((o.cost_usd for o in outcomes), Decimal(0)),
-            latency_seconds=sum(o.latency_seconds for o in outcomes),
-        )
-        rewards = (reward,) if reward else ()
-        try:
-            lesson = None if await self.stores.decisions.rewards_of(decision_id) else reward
-            await self.nodes.recorder.record(Entry(items=(verdict, *rewards), decision=decision, reward=lesson))
-        except InvalidInput:  # the id is taken: by a caller with the same key, at the same moment
-            if known := _with_id(await self.stores.decisions.outcomes_of(decision_id), verdict.id):
-                return _same_verdict(known, verdict)
-            raise
-        return verdict
 
     async def search_skills(self, text: str, *, top: int = 10) -> FoundSkills:
         """What a decision on this text would consider, and what of it may be shown. Raises IndexRefused."""
@@ -369,13 +344,3 @@ def _started(sink: AnswerSink, began: float) -> Started:
         reserved_usd=sink.decision.budget_reserved_usd,
         overhead_seconds=sink.decided_at - began,
     )
-
-
-def _with_id(outcomes: Sequence[Outcome], outcome_id: str) -> Outcome | None:
-    return next((outcome for outcome in outcomes if outcome.id == outcome_id), None)
-
-
-def _same_verdict(known: Outcome, sent: Outcome) -> Outcome:
-    if (known.quality, known.judged_by) != (sent.quality, sent.judged_by):
-        raise IdempotencyConflict(f"This key came with quality {known.quality} before, and with {sent.quality} now.")
-    return known

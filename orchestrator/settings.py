@@ -163,6 +163,7 @@ class McpSettings(Section):
     url: str | None = None
     key_variable: str | None = None  # environment variable with the key that `url` gets as a bearer token
     tools: tuple[str, ...] = ()  # only these; default: all
+    sends_context: bool = True  # tenant, principal, run and scope go along with each call
     timeout_seconds: float = Field(default=10.0, gt=0, le=120)
 
     @model_validator(mode="after")
@@ -280,6 +281,8 @@ class Settings(BaseSettings):
     tasks: dict[str, tuple[str, ...]] | None = None  # task to example queries; default: the shipped catalogue
     encoder: str = Field(default="auto", pattern=r"^(auto|minilm|hashing|hub:[^/\s]+/[^/\s]+|tuned:.+)$")
     policy: str = "auto"  # the active trained router where there is one, else the table
+    plan: str = "single"  # how candidates are run where a caller names no plan
+    plans: dict[str, dict[str, Any]] = Field(default_factory=dict)  # options of plans, by the plan's name
     seed: int | None = Field(default=None, ge=0)  # None: a fresh one for each process
     max_attempts: int = Field(default=3, ge=1, le=10)
     relearn_limit: int = Field(default=10_000, ge=0)  # stored rewards that policies learn again at start

@@ -16,6 +16,7 @@ from orchestrator.cli import (
     memory,
     models,
     offline,
+    plans,
     routers,
     serve,
     skills,
@@ -47,6 +48,7 @@ app.add_typer(routers.app, name="routers")
 app.add_typer(data.app, name="data")
 app.add_typer(skills.app, name="skills")
 app.add_typer(verifiers.app, name="verifiers")
+app.add_typer(plans.app, name="plans")
 app.add_typer(memory.app, name="memory")
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.terminal import AsJson, note, opened, run, say, say_json
+
+if TYPE_CHECKING:
+    from orchestrator.run_options import RunOptions
 
 Text = Annotated[str, typer.Argument(help="The query.")]
 Budget = Annotated[float | None, typer.Option("--budget", min=0, help="Most that it may cost, in USD.")]
@@ -16,10 +19,23 @@ Candidate = Annotated[str | None, typer.Option("--candidate", help="This candida
 
 
 def ask(
-    text: Text, budget: Budget = None, policy: Policy = None, candidate: Candidate = None, as_json: AsJson = False
+    text: Text,
+    budget: Budget = None,
+    policy: Policy = None,
+    candidate: Candidate = None,
+    plan: Annotated[str | None, typer.Option("--plan", help="A name of `antroute plans list`.")] = None,
+    verifier: Annotated[str | None, typer.Option("--verifier", help="A verifier that the settings name.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Routes one query, runs it and prints the answer; what it cost and why goes beside it."""
-    run(_ask(text, budget, policy, candidate, as_json))
+    options: RunOptions = {
+        "budget_usd": budget,
+        "policy": policy,
+        "candidate": candidate,
+        "plan": plan,
+        "verifier": verifier,
+    }
+    run(_ask(text, options, as_json))
 
 
 def route(
@@ -77,15 +93,18 @@ def demo(
     raise typer.Exit(run(run_demo(plan, as_json=as_json)))
 
 
-async def _ask(text: str, budget: float | None, policy: str | None, candidate: str | None, as_json: bool) -> None:
+async def _ask(text: str, options: RunOptions, as_json: bool) -> None:
     async with opened() as antroute:
-        answer = await antroute.run(text, budget_usd=budget, policy=policy, candidate=candidate)
+        answer = await antroute.run(text, **options)
     if as_json:
         from orchestrator.views import plain
 
         say_json(plain(answer))
         return
     say(answer.answer)
+    if answer.plan != "single":
+        asked = f"{len(answer.decision_ids)} answers in run {answer.run_id}"
+        note(f"[plan {answer.plan}: {asked}{', cut short by the budget' if answer.is_degraded else ''}]")
     note(
         f"[{answer.candidate_id}, ${answer.cost_usd:f}, {answer.latency_seconds:.2f} s;"
         f" why: antroute traces explain {answer.decision_id}]"

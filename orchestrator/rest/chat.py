@@ -143,6 +143,9 @@ def _ours(run: Run) -> dict[str, Any]:
         "latency_seconds": round(run.latency_seconds, 6),
         "overhead_seconds": round(run.overhead_seconds, 6),
         "is_degraded": run.is_degraded,
+        "plan": run.plan,
+        "decision_ids": list(run.decision_ids),
+        "verdict": plain(run.verdict),
         "spent": plain(run.spent),
     }
 

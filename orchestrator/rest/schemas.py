@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.plans.base import PlanSpec
 from orchestrator.run_options import RunOptions
 from storage.budget_records import OnExhausted
 from storage.errors import InvalidInput
@@ -65,6 +66,9 @@ class RoutingFields(Body):
     timeout_seconds: Annotated[float, Field(gt=0)] | None = None
     requires: list[str] = Field(default_factory=list, max_length=16)
     weights: RoutingWeights | None = None
+    plan: Annotated[str, Field(max_length=100)] | None = None  # a name of `antroute plans list`
+    plan_options: dict[str, Any] = Field(default_factory=dict, max_length=16)
+    verifier: Annotated[str, Field(max_length=200)] | dict[str, Any] | None = None  # of the settings, or declarative
     session: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     is_tool_turn: bool = False  # inside a loop of tool calls the session's candidate is kept
 
@@ -128,6 +132,13 @@ def _role(role: str) -> Literal["system", "user", "assistant"]:
     return "assistant" if role == "assistant" else "system"  # OpenAI's `developer` is the newer word for `system`
 
 
+def _plan_of(fields: RoutingFields) -> PlanSpec | str | None:
+    """Raises InvalidInput for options of no plan."""
+    if fields.plan_options and fields.plan is None:
+        raise InvalidInput("plan_options without a plan.", field="plan_options", hint="Name the plan, too.")
+    return fields.plan if fields.plan is None else PlanSpec(name=fields.plan, options=fields.plan_options)
+
+
 def options_of(
     model: str,
     fields: RoutingFields,
@@ -147,6 +158,8 @@ def options_of(
         on_exhausted=fields.on_exhausted,
         timeout_seconds=fields.timeout_seconds,
         requires=tuple(fields.requires),
+        plan=_plan_of(fields),
+        verifier=fields.verifier,
         session=fields.session,
         is_tool_turn=fields.is_tool_turn,
         weights=None if fields.weights is None else fields.weights.model_dump(),

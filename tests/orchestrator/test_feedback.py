@@ -103,7 +103,8 @@ async def test_restart_learns_the_log_again(make_service: MakeService, tmp_path:
     assert taught["linucb"] != fresh["linucb"]
     await service.close()
     assert await states(await make_service(store_url=url, policy="linucb")) == taught
-    assert await states(await make_service(store_url=url, policy="linucb", relearn_limit=0)) == fresh
+    forgetful = await states(await make_service(store_url=url, policy="linucb", relearn_limit=0))
+    assert {name for name in fresh if forgetful[name] != fresh[name]} == {"amro_paper", "pheromone"}  # trails are kept
 
 
 async def test_restart_with_a_fixed_seed_repeats_no_random_number(make_service: MakeService, tmp_path: Path) -> None:
