@@ -13,6 +13,7 @@ from decimal import ROUND_DOWN, Decimal
 from storage.budget_records import MICRO_DIGITS, RESOURCES, Amount, BudgetLimits, Resource
 from storage.records import USD_QUANTUM
 
+NOISE_DIGITS = 12  # after the point; what binary arithmetic adds or takes lies beyond them
 CRITICAL_RESERVE = 0.2  # of the whole is kept from other steps while critical ones are still to come
 
 
@@ -82,8 +83,9 @@ class Allocation:
 
 def in_counts(name: Resource, number: float) -> Decimal | float:
     """The number in what a store counts of the resource, rounded down: shares never sum to more than there is."""
+    exact = Decimal(str(round(number, NOISE_DIGITS)))
     if name == "usd":
-        return Decimal(str(number)).quantize(USD_QUANTUM, rounding=ROUND_DOWN)
+        return exact.quantize(USD_QUANTUM, rounding=ROUND_DOWN)
     if name == "tokens":
-        return int(number)
-    return float(Decimal(str(number)).quantize(Decimal(1).scaleb(-MICRO_DIGITS), rounding=ROUND_DOWN))
+        return int(exact)
+    return float(exact.quantize(Decimal(1).scaleb(-MICRO_DIGITS), rounding=ROUND_DOWN))

@@ -211,12 +211,13 @@ class Nodes:
         """What the execution took; of seconds that are limited never more than were held, when it was cut short."""
         candidate = self.candidates.get(decision.candidate_id or "")
         seconds, most = outcome.latency_seconds, held_seconds(decision)
-        return Amount(
+        actual = Amount(
             usd=outcome.cost_usd,
             tokens=outcome.usage.total,
             seconds=seconds if most is None else min(seconds, most),
             joules=0.0 if candidate is None else candidate.card.joules(outcome.usage),
         )
+        return checked_amount(actual, "actual")
 
     async def _close(self, state: RunState, hold: Hold, outcome: Outcome) -> None:
         """Records what an unforeseen end leaves behind; the error that brought it about is the one to be raised."""

@@ -10,13 +10,15 @@ import pytest
 from langgraph.graph import END, START, StateGraph
 
 from agents.errors import ModelUnavailable
-from agents.llm import CompletionRequest
+from agents.llm import Completion, CompletionRequest, ScriptedLLM
+from orchestrator.run_options import RunOptions
 from orchestrator.service import Service
 from orchestrator.workflow import Workflow, routed_node
 from orchestrator.workflow_runs import run_workflow
+from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Resource
 from storage.errors import BudgetExceeded, InvalidInput
-from storage.records import BudgetAccount
-from tests.conftest import MakeService
+from storage.records import Generation, TokenUsage
+from tests.conftest import LARGE, SMALL, MakeService
 from tests.orchestrator.doubles import GatedLLM
 
 
@@ -105,6 +107,52 @@ def long_chain(length: int) -> Workflow:
         before = f"s{place - 1}" if place else "input"
         workflow.step(f"s{place}", f"{{{before}}}", candidate="small")
     return workflow
+
+
+class GreedyLLM(ScriptedLLM):
+    """Uses every output token that it is allowed, however little it says."""
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        usage = TokenUsage(input=10, output=request.generation.max_output_tokens)
+        return Completion(text="ok", usage=usage)
+
+
+@pytest.mark.parametrize("resource", ["usd", "tokens", "joules"])
+async def test_early_steps_cannot_starve_a_critical_one(resource: Resource, make_service: MakeService) -> None:
+    """The budget is enough for two long steps, which leaves too little for the short one after them."""
+    model = {**SMALL, "joules_per_output_token": 0.1}
+    service = await make_service(small=GreedyLLM(reply=says), models={"small": model, "large": model})
+    long: RunOptions = {"candidate": "small", "generation": Generation(max_output_tokens=400)}
+    [worst_case] = await service.worst_cases("ok", long)
+    alone = (await service.run("ok", **long)).spent
+    whole = BudgetLimits.of({resource: getattr(worst_case + alone, resource)})
+
+    def three(*, is_critical: bool) -> Workflow:
+        workflow = Workflow("w").step("one", "{input}", **long)
+        workflow.step("two", "{one}", **long, on_exhausted="degrade")
+        short = Generation(max_output_tokens=60)
+        return workflow.step("last", "{two}", critical=is_critical, candidate="small", generation=short)
+
+    with pytest.raises(BudgetExceeded) as raised:
+        await run_workflow(service, three(is_critical=False), {"input": "ok"}, budget=whole)
+    assert (await service.attempt(str(raised.value.decision_id))).decision.step == "last"
+    done = await run_workflow(service, three(is_critical=True), {"input": "ok"}, budget=whole)
+    assert {name: run.is_degraded for name, run in done.runs.items()} == {"one": False, "two": True, "last": False}
+    account = await service.stores.budgets.get(done.run_id)
+    assert (account.held, account.spent) == (Amount(), sum((run.spent for run in done.runs.values()), Amount()))
+    assert whole.fits(account.spent)
+
+
+async def test_no_step_takes_what_the_others_need_where_it_can_do_with_less(make_service: MakeService) -> None:
+    """`large` fits the whole budget, but not one step's part of it."""
+    service = await make_service(small=says, large=says, models={"small": SMALL, "large": LARGE})
+    [_, dear] = await service.worst_cases("x", {})
+    one = Workflow("w").step("a", "{input}")
+    four = Workflow("w").step("a", "{input}").step("b", "{input}").step("c", "{input}").step("d", "{input}")
+    picked = [(await run_workflow(service, one, {"input": "x"}, budget_usd=dear.usd)).runs for _ in range(20)]
+    assert {runs["a"].candidate_id for runs in picked} == {"small", "large"}
+    picked = [(await run_workflow(service, four, {"input": "x"}, budget_usd=dear.usd * 2)).runs for _ in range(5)]
+    assert {run.candidate_id for runs in picked for run in runs.values()} == {"small"}
 
 
 async def test_account_bounds_the_whole(make_service: MakeService) -> None:
