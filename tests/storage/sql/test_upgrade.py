@@ -85,7 +85,7 @@ async def test_a_database_made_before_routers_were_kept_is_read_verified_and_goe
 
 
 @pytest.mark.parametrize("url", BACKENDS, indirect=True)
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
 async def test_later_migrations_follow_earlier_ones(url: str, revision: str) -> None:
     database = open_database(url, is_durable=True, patience_seconds=1)
     with database.writing.begin() as connection:
