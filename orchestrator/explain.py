@@ -9,6 +9,8 @@ from orchestrator.explain_router import router_lines
 from orchestrator.explain_skills import skill_lines
 from orchestrator.reading import Attempt, Trace
 from orchestrator.texts import printable
+from storage.budget_records import RESOURCES
+from storage.money import quantity
 from storage.records import Assessment, Decision, Outcome
 
 BAR_WIDTH = 20
@@ -108,8 +110,21 @@ def _money(decision: Decision, outcomes: Sequence[Outcome]) -> Iterator[str]:
         f"Budget    {usd_text(decision.budget_before_usd)} before, {usd_text(decision.budget_reserved_usd)} held, "
         f"{usd_text(spent)} spent, {usd_text(decision.budget_before_usd - spent)} after"
     )
+    if decision.resources_reserved:
+        yield f"          {_resources(decision)}"
     state = decision.policy_sha256[:12]
     yield f"Random    Philox seed {decision.rng_seed}, counter {decision.rng_counter}; policy state {state}"
+
+
+def _resources(decision: Decision) -> str:
+    """What was held of tokens, seconds and joules, and of how much, where they are limited."""
+    texts = []
+    for name in RESOURCES:
+        if held := decision.resources_reserved.get(name):
+            before = decision.resources_before.get(name)
+            of = "" if before is None else f" of {quantity(name, before)}"
+            texts.append(f"{quantity(name, held)}{of}")
+    return f"and {', '.join(texts)} held" if texts else "and nothing else held"
 
 
 def _outcome(outcome: Outcome) -> Iterator[str]:

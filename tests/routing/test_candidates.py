@@ -11,7 +11,8 @@ from storage.records import Amount, BudgetLimits
 from tests.routing.doubles import a_candidate
 
 CANDIDATE = a_candidate("small", context_window=4096, capabilities=("chat", "json"), trust_domain="local")
-CANDIDACY = Candidacy(candidate=CANDIDATE, worst_case=Amount(usd=Decimal("0.0125")), longest_call_tokens=4096)
+NEEDED = Amount(usd=Decimal("0.0125"), tokens=812, seconds=2.25, joules=40.0)
+CANDIDACY = Candidacy(candidate=CANDIDATE, worst_case=NEEDED, longest_call_tokens=4096)
 
 
 def reason(limits: Limits, candidacy: Candidacy = CANDIDACY) -> str | None:
@@ -41,6 +42,12 @@ def test_candidate_within_all_limits_is_allowed(limits: Limits) -> None:
     [
         (Limits(remaining=BudgetLimits(usd=Decimal("0.0124"))), "could cost $0.0125; $0.0124 is left"),
         (Limits(remaining=BudgetLimits(usd=Decimal(0))), "could cost $0.0125; $0.00 is left"),
+        (Limits(remaining=BudgetLimits(tokens=300)), "needs 812 tokens, 300 are left"),
+        (Limits(remaining=BudgetLimits(tokens=1)), "needs 812 tokens, 1 is left"),
+        (
+            Limits(remaining=BudgetLimits(seconds=1.5, joules=-2.0)),
+            "needs 2.25 s, 1.5 s is left; needs 40 J, 0 J is left",
+        ),
         (Limits(required_capabilities=("tools", "chat", "audio")), "lacks 'audio', 'tools'"),
         (Limits(trust_domains=frozenset({"eu"})), "trust domain 'local' is not allowed; allowed: 'eu'"),
         (Limits(trust_domains=frozenset()), "trust domain 'local' is not allowed; allowed: none"),
