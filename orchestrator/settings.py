@@ -121,6 +121,18 @@ class RewardSettings(Section):
     reference_cost_usd: Decimal | None = Field(default=None, gt=0)  # default: a usual call of the dearest model
 
 
+class MemorySettings(Section):
+    """The policy `pheromone`: how what was learned is read, and how fast it fades."""
+
+    estimator: Literal["thompson", "ucb", "greedy_trail"] = "thompson"
+    alpha: float = Field(default=8.0, gt=0)  # greedy_trail: exponent of the trail
+    beta: float = Field(default=1.0, ge=0)  # greedy_trail: exponent of what is expected
+    width: float = Field(default=0.3, gt=0)  # thompson: σ; narrower settles sooner, and false feedback moves it more
+    exploration: float = Field(default=0.05, gt=0, le=1)  # γ: share of choices that is spread evenly
+    half_life_days: float | None = Field(default=30.0, gt=0)  # None: nothing fades with the clock
+    capacity: int = Field(default=5_000, ge=1)  # texts that are remembered
+
+
 class InputLimits(Section):
     """What a caller may send at most."""
 
@@ -293,6 +305,7 @@ class Settings(BaseSettings):
     sessions: SessionSettings = SessionSettings()
     pacing: PacingSettings = PacingSettings()
     residency: ResidencySettings = ResidencySettings()
+    memory: MemorySettings = MemorySettings()
     limits: InputLimits = InputLimits()
     server: ServerSettings = ServerSettings()
 
