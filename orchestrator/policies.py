@@ -52,4 +52,9 @@ def _maker(name: str, options: Mapping[str, object]) -> Fresh:
 def _options(settings: Settings, candidates: Iterable[Candidate]) -> dict[str, dict[str, object]]:
     """Policy to the options of its constructor."""
     prices = {candidate.id: float(candidate.card.cost_usd(USUAL_CALL)) for candidate in candidates}
-    return {"cheapest": {"arm_to_price_usd": prices}, TRAINED: {"weights": weights_in(settings)}}
+    weights = weights_in(settings)
+    return {
+        "cheapest": {"arm_to_price_usd": prices},
+        "pheromone": {**settings.memory.model_dump(), "weights": weights},
+        TRAINED: {"weights": weights},
+    }
