@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.checkers import Checker
     from orchestrator.client import Client
     from orchestrator.compiling import compile_workflow
+    from orchestrator.plans.base import PlanSpec
     from orchestrator.reading import Trace
     from orchestrator.sdk import Orchestrator
     from orchestrator.service import Run
@@ -26,6 +27,7 @@ NAME_TO_HOME = {
     "Checker": "orchestrator.checkers",
     "Client": "orchestrator.client",
     "Orchestrator": "orchestrator.sdk",
+    "PlanSpec": "orchestrator.plans.base",
     "Run": "orchestrator.service",
     "ServiceError": "storage.errors",
     "Settings": "orchestrator.settings",
@@ -38,8 +40,8 @@ NAME_TO_HOME = {
 }
 
 __all__ = [
-    "Blocking", "BudgetExceeded", "Checker", "Client", "Orchestrator", "Run", "ServiceError", "Settings", "Trace",
-    "Workflow", "WorkflowRun", "compile_workflow", "load_settings", "routed_node",
+    "Blocking", "BudgetExceeded", "Checker", "Client", "Orchestrator", "PlanSpec", "Run", "ServiceError", "Settings",
+    "Trace", "Workflow", "WorkflowRun", "compile_workflow", "load_settings", "routed_node",
 ]  # fmt: skip
 
 

@@ -1,0 +1,14 @@
+"""The small model first; the large one where the small one is not sure of its words.
+
+python examples/plans/cascade.py
+"""
+
+import asyncio
+
+from local import shown
+
+from orchestrator import PlanSpec
+
+asyncio.run(
+    shown("What is 23 * 17?", plan=PlanSpec(name="cascade", options={"order": ["small", "large"], "accept": 0.9}))
+)
