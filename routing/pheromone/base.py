@@ -31,7 +31,10 @@ class TrailMemory(Protocol):
     Its own changes are applied at once and handed out by `drain`; events that were stored are put back by `apply`.
     """
 
-    name: str  # by which its events and snapshots are stored
+    @property
+    def name(self) -> str:
+        """By which its events and snapshots are stored."""
+        ...
 
     def drain(self) -> list[TrailEvent]:
         """What it changed since the last call, oldest first, each handed out once."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import fsum
 from typing import cast
 
 import numpy as np
 
 from routing.base import Vector
+from routing.pheromone.base import TrailCell
 from routing.pheromone.evaporation import Evaporation
 from routing.pheromone.updates import TAU_START, UpdateRule
 from storage.errors import InvalidInput
@@ -20,7 +22,8 @@ PRIOR_REWARD = 0.5  # of a candidate of which nothing is known
 PRIOR_COUNT = 1.0  # k0: lessons that the prior weighs as much as
 POOLING_COUNT = 8.0  # k1: lessons of one task type that the candidate's mean over all of them weighs as much as
 NEGLIGIBLE_WEIGHT = 0.01  # of a task type in a mixture: below it nothing is booked
-FIELDS = ("tau", "n", "mean", "spread", "tick")  # spread: Σ w (x - mean)², so that variance = spread / n
+# spread: Σ w (x - mean)², so that variance = spread / n; used: seconds since 1970 of the last lesson
+FIELDS = ("tau", "n", "mean", "spread", "tick", "used")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,14 +81,15 @@ class TrailCells:
             if share < NEGLIGIBLE_WEIGHT or event.weight <= 0:
                 continue
             row, column = self._place(self.tasks, task, 0), self._place(self.arms, arm, 1)
-            tau, n, mean, spread, was = (float(self._fields[name][row, column]) for name in FIELDS)
+            tau, n, mean, spread, was, used = (float(self._fields[name][row, column]) for name in FIELDS)
             kept = float(self._evaporation.share_kept(np.float64(tick - was)))
             weight, n, spread = share * event.weight, n * kept, spread * kept
             away = event.utility - mean
             mean += away * weight / (n + weight)
             spread += weight * away * (event.utility - mean)
             tau = rule(TAU_START + (tau - TAU_START) * kept, event, weight=weight, count=len(self.arms))
-            for name, value in zip(FIELDS, (tau, n + weight, mean, spread, max(tick, was)), strict=True):
+            used = max(used, event.at.timestamp())
+            for name, value in zip(FIELDS, (tau, n + weight, mean, spread, max(tick, was), used), strict=True):
                 self._fields[name][row, column] = value
 
     def scale(self, arm: str, *, most: float) -> None:
@@ -126,12 +130,22 @@ class TrailCells:
         self.tasks, self.arms, self._fields = moved.tasks, moved.arms, moved._fields
 
     def state(self) -> list[dict[str, object]]:
-        """One a cell that was ever written: task, candidate, tau, n, mean, spread, tick."""
+        """One a cell that was ever written: task, candidate, tau, n, mean, spread, tick, used."""
         return [
             {"task": task, "candidate": arm} | {name: float(self._fields[name][row, column]) for name in FIELDS}
             for row, task in enumerate(self.tasks)
             for column, arm in enumerate(self.arms)
         ]
+
+    def shown(self, stage: str, *, tick: float) -> list[TrailCell]:
+        """The cells that were ever taught, faded until this tick."""
+        cells = []
+        for task in self.tasks:
+            for arm in self.arms:
+                cell = self._cell(task, arm, tick)
+                if cell["used"] > 0:
+                    cells.append(_shown(task, stage, arm, cell))
+        return cells
 
     def put(self, cell: Mapping[str, object]) -> None:
         """Puts back one cell of `state`. Raises InvalidInput."""
@@ -164,6 +178,7 @@ class TrailCells:
             "mean": here["mean"] + share * away,
             "spread": here["spread"] + cell["spread"] + away * away * here["n"] * share,
             "tick": max(here["tick"], cell["tick"]),
+            "used": max(here["used"], cell["used"]),
         }
         for name, value in both.items():
             self._fields[name][row, column] = value
@@ -179,6 +194,20 @@ class TrailCells:
                 for field, values in self._fields.items()
             }
         return place
+
+
+def _shown(task: str, stage: str, arm: str, cell: Mapping[str, float]) -> TrailCell:
+    n = cell["n"]
+    return TrailCell(
+        task=task,
+        stage=stage,
+        candidate_id=arm,
+        tau=cell["tau"],
+        n=n,
+        mean=cell["mean"],
+        variance=cell["spread"] / n if n > 0 else 0.0,
+        used_at=datetime.fromtimestamp(cell["used"], UTC),
+    )
 
 
 def _with_zeros(values: Vector, fill: float = 0.0) -> Vector:

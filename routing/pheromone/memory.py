@@ -7,6 +7,7 @@ from datetime import datetime
 from threading import RLock
 
 from routing.base import Context, Lesson, Vector
+from routing.pheromone.base import TrailCell
 from routing.pheromone.evaporation import DEFAULT_HALF_LIFE_DAYS, Evaporation
 from routing.pheromone.mixture import TaskTypes, mixture_of
 from routing.pheromone.trail_state import Embedding, MemoryParts, MemorySettings, TrailState, View, likeliest
@@ -105,6 +106,11 @@ class PheromoneMemory:
         """(texts, dimension) vectors that it has, the id of a payload of each, and the encoder they are of."""
         with self._lock:
             return self._state.remembered()
+
+    def cells(self, *, at: datetime) -> list[TrailCell]:
+        """See `ShownMemory.cells`."""
+        with self._lock:
+            return self._state.shown(at)
 
     def state(self) -> dict[str, object]:
         """See `TrailMemory.state`."""

@@ -6,12 +6,14 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from routing.base import Vector
+from routing.pheromone.base import TrailCell
 from routing.pheromone.cap import WeightCap
 from routing.pheromone.cells import CellEstimates, TrailCells
 from routing.pheromone.changes import KEPT_COUNT, ChangeDetector, Direction
@@ -124,6 +126,11 @@ class TrailState:
         elif event.payload_id is not None:  # erased
             self._neighbours.rows.erase(event.payload_id)
         self._chain(event)
+
+    def shown(self, at: datetime) -> list[TrailCell]:
+        """Every cell that was ever taught, by stage, task and candidate, faded until then."""
+        tick = self._evaporation.tick(at)
+        return [cell for stage in sorted(self._stages) for cell in self._stages[stage].shown(stage, tick=tick)]
 
     def plain(self) -> dict[str, object]:
         """As JSON values."""

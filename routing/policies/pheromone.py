@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 
 from routing.base import ACTIVE, Context, Identity, Lesson, Policy, Vector
 from routing.conditions import DEFAULT_WEIGHTS, ConditionWeights, penalties
 from routing.forecasts import Forecast, Weights, utility
+from routing.pheromone.base import TrailCell
 from routing.pheromone.cells import PRIOR_REWARD
 from routing.pheromone.estimators import (
     DEFAULT_ALPHA,
@@ -87,6 +89,10 @@ class TrailPolicy(Policy):
     def reset(self, *, stage: str | None, candidate_id: str | None) -> TrailEvent:
         """See `TrailMemory.reset`."""
         return self.memory.reset(stage=stage, candidate_id=candidate_id)
+
+    def cells(self, *, at: datetime) -> list[TrailCell]:
+        """See `ShownMemory.cells`."""
+        return self.memory.cells(at=at)
 
     def _read(self, arms: Sequence[str], context: Context) -> tuple[View, Parts]:
         expected = self._expected(arms, context)
