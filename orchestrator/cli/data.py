@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -27,12 +27,17 @@ def group() -> None:
 
 @app.command()
 def validate(
-    folder: Annotated[Path, typer.Argument(help="Folder with candidates.json, queries and outcomes.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with candidates.json and queries and outcomes, or tasks and episodes.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Names every problem by file, line and field. Exit code 0: no errors (warnings may be); 2: errors."""
+    from routing.steps.episodes import holds_trajectories
     from routing.training.checks import check
 
+    if holds_trajectories(folder):
+        _validate_trajectories(folder, as_json=as_json)
     with progress_bar() as on_progress:
         checked = check(folder, on_progress=on_progress)
     if as_json:
@@ -42,6 +47,23 @@ def validate(
         if checked.data is not None:
             _say_data(checked.data)
     raise typer.Exit(0 if checked.data is not None else WRONG_DATA)
+
+
+def _validate_trajectories(folder: Path, *, as_json: bool) -> NoReturn:
+    from orchestrator.cli.steps import trajectories_view, validate_steps
+
+    with progress_bar() as on_progress:
+        checked = validate_steps(folder, on_progress)
+    view = None if checked.data is None else trajectories_view(checked.data)
+    if as_json:
+        say_json({**_findings_view(checked.findings), "data": view})
+    else:
+        _say_findings(checked.findings)
+    if view is not None and not as_json:
+        splits = ", ".join(f"{count} {split}" for split, count in view["splits"].items())
+        say(f"Usable: {view['tasks']} tasks ({splits}), {_count(view['episodes'], 'episode')},")
+        say(f"  {view['candidates']} candidates, {len(view['priced_candidates'])} of them with prices.")
+    raise typer.Exit(0 if view is not None else WRONG_DATA)
 
 
 @app.command("import")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.offline import LARGEST_SEED, EncoderName, encoder_named
+from orchestrator.cli.offline import LARGEST_SEED, EncoderName, Kind, KindName, LargeName, SmallName, encoder_named
 from orchestrator.terminal import AsJson, note, progress_bar, say, say_json, say_table
 from storage.errors import InvalidInput, ServiceError
 
@@ -50,16 +50,49 @@ def evaluate(
     router: Annotated[
         str, typer.Option("--router", help="Folders made by train, and names to fit first, with commas between.")
     ],
-    report: Annotated[Path, typer.Option("--report", help="The folder for report.html, report.json and pictures.")],
+    report: Annotated[
+        Path | None, typer.Option("--report", help="The folder for report.html, report.json and pictures.")
+    ] = None,
     split: Annotated[HeldOut, typer.Option("--split", help="The queries to judge on.")] = HeldOut.DEV,
     with_labels: Annotated[
         bool, typer.Option("--with-labels", help="Put the routers' figures with task labels first.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Of fitting and resampling.")] = 0,
     encoder: EncoderName = "auto",
+    kind: KindName = Kind.OUTCOMES,
+    small: SmallName = None,
+    large: LargeName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judges routers beside random, cheapest, best single, task table, kNN and an oracle; writes a report."""
+    """Judges routers beside random, cheapest, best single, task table, kNN and an oracle; writes a report.
+
+    With --kind steps: step policies (folders) beside fixed schedules and an oracle; --report is optional.
+    """
+    if kind is Kind.STEPS:
+        from orchestrator.cli.steps import evaluate_steps
+
+        return evaluate_steps(
+            data=data, router=router, small=small, large=large, split=split.value, report=report, as_json=as_json
+        )
+    if report is None:
+        raise InvalidInput("--report is needed: the folder for the report and its pictures.", field="report")
+    _evaluate_routers(
+        data=data, router=router, report=report, split=split, with_labels=with_labels, seed=seed, encoder=encoder,
+        as_json=as_json,
+    )  # fmt: skip
+
+
+def _evaluate_routers(
+    *,
+    data: Path,
+    router: str,
+    report: Path,
+    split: HeldOut,
+    with_labels: bool,
+    seed: int,
+    encoder: str,
+    as_json: bool,
+) -> None:
     from routing.evaluation.report import write_report
     from routing.evaluation.results import plain
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 
 LARGEST_SEED = 2**31 - 1  # of a seed, so that every library takes it and what is drawn from it
 MOST_FOLDS = 20
+
+
+class Kind(StrEnum):
+    """What is learned from: outcomes of whole queries, or trajectories step by step."""
+
+    OUTCOMES = "outcomes"
+    STEPS = "steps"
+
+
+KindName = Annotated[Kind, typer.Option("--kind", help="Learn from outcomes of queries, or from steps of episodes.")]
+SmallName = Annotated[str | None, typer.Option("--small", help="With --kind steps: the cheap candidate.")]
+LargeName = Annotated[str | None, typer.Option("--large", help="With --kind steps: the strong candidate.")]
 EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, hashing, hub:ORG/NAME, tuned:DIR, auto.")]
 
 
@@ -69,9 +82,28 @@ def train(
     ] = 3,
     encoder: EncoderName = "auto",
     ray: Annotated[str | None, typer.Option("--ray", help="Fit side by side on Ray: local, or an address.")] = None,
+    kind: KindName = Kind.OUTCOMES,
+    small: SmallName = None,
+    large: LargeName = None,
+    candidates: Annotated[
+        str | None, typer.Option("--candidates", help="With --kind steps: A,B,… beside small and large, or all.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Trains a router on a folder of outcomes and judges it on the dev queries."""
+    """Trains a router on a folder of outcomes, judged on its dev queries; or a step policy on trajectories."""
+    if kind is Kind.STEPS:
+        from orchestrator.cli.steps import train_steps
+
+        return train_steps(
+            data=data, out=out, router=router, small=small, large=large, candidates=candidates, encoder=encoder,
+            seed=seed, as_json=as_json,
+        )  # fmt: skip
+    _train_router(data=data, out=out, router=router, seed=seed, folds=folds, encoder=encoder, ray=ray, as_json=as_json)
+
+
+def _train_router(
+    *, data: Path, out: Path, router: str, seed: int, folds: int, encoder: str, ray: str | None, as_json: bool
+) -> None:
     from orchestrator.settings import load_settings
     from routing.artifacts import save
     from routing.registry import choose_encoder

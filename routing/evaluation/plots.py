@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -242,3 +242,25 @@ def _png(figure: Figure) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return file.getvalue()
+
+
+def share_frontier(lines: Mapping[str, Sequence[tuple[float, float]]], *, bold: Sequence[str] = ()) -> bytes:
+    """Success against share of cost as PNG; one point is a mark, more a line. `bold`: drawn thick."""
+    figure, (axes,) = _canvas(10.5, 5.6)
+    for place, (name, points) in enumerate(lines.items()):
+        is_bold = name in bold
+        look = Look(
+            colour=COLOURS[place % len(COLOURS)],
+            marker=MARKERS[place % len(MARKERS)],
+            style="none" if len(points) == 1 else "-" if is_bold else STYLES[1 + place % (len(STYLES) - 1)],
+            size=5.0 if is_bold else 4.0,
+            width=2.4 if is_bold else 1.2,
+            is_hollow=not is_bold,
+        )
+        ordered = sorted(points)
+        _draw(axes, [x for x, _ in ordered], [y for _, y in ordered], name, look, marks=8)
+    axes.set_xlabel("Cost, in shares of what always-large costs")
+    axes.set_ylabel("Share of the tasks that succeed")
+    axes.set_title("Step policies: success against cost")
+    _legend(axes)
+    return _png(figure)

@@ -1,4 +1,4 @@
-"""Trajectories on disk: tasks, candidates and their whole episodes, read with every problem told by file, line, field."""
+"""Trajectories on disk: tasks, candidates, whole episodes; read with every problem told by file, line and field."""
 
 from __future__ import annotations
 
@@ -198,9 +198,7 @@ def _tasks(path: Path, findings: Findings) -> dict[str, Task]:
     return tasks
 
 
-def _episodes(
-    path: Path, candidates: set[str], tasks: set[str], findings: Findings
-) -> dict[tuple[str, str], Episode]:
+def _episodes(path: Path, candidates: set[str], tasks: set[str], findings: Findings) -> dict[tuple[str, str], Episode]:
     episodes: dict[tuple[str, str], Episode] = {}
     for number, value in _lines(path, findings):
         before = findings.error_count
@@ -214,7 +212,9 @@ def _episodes(
         steps = _steps(value.get("steps"), path.name, number, findings)
         key = (str(candidate), str(task_id))
         if key in episodes:
-            findings.error(path.name, number, "task_id", f"{candidate!r:.60} has an episode of {task_id!r:.60} already.")
+            findings.error(
+                path.name, number, "task_id", f"{candidate!r:.60} has an episode of {task_id!r:.60} already."
+            )
         _check_total(value.get("cost_usd"), steps, path.name, number, findings)
         if findings.error_count == before and steps:
             episodes[key] = Episode(task_id=key[1], candidate=key[0], steps=steps, is_success=bool(success))
@@ -290,9 +290,7 @@ def _tell_unpriced(data: Trajectories, file: str, findings: Findings) -> None:
         )
 
 
-def _digest(
-    candidates: Sequence[str], tasks: Mapping[str, Task], episodes: Mapping[tuple[str, str], Episode]
-) -> str:
+def _digest(candidates: Sequence[str], tasks: Mapping[str, Task], episodes: Mapping[tuple[str, str], Episode]) -> str:
     whole = sha256(repr(list(candidates)).encode())
     for id in sorted(tasks):
         whole.update(repr(tasks[id]).encode("utf-8", "surrogatepass"))

@@ -1,7 +1,7 @@
 """What a step policy may see: figures of each candidate's episode so far, and of the task's text; nothing later.
 
-The same `Watch` makes them of logs and where the policy serves. Sources for the signals: stuck loops, errors and rewards
-are what tells running episodes apart on InterCode (Yang et al., 2023) and MINT (Wang et al., 2024).
+The same `Watch` makes them of logs and where the policy serves. Stuck loops, errors and rewards are what tells running
+episodes apart on InterCode (Yang et al., 2023) and MINT (Wang et al., 2024).
 """
 
 from __future__ import annotations

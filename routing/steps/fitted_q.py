@@ -1,15 +1,18 @@
 """`cql`: values of going on, stopping and beginning anew, fitted backward on logged episodes; one for all budgets.
 
-Offline values with a conservative term (Kumar et al., 2020, arXiv:2006.04779; SeqRoute, arXiv:2605.25424), fitted not by
-bootstrapping but by realised payoffs: from the last slot and step to the first, the payoff of each action under what
-was fitted already is regressed on what is visible (Longstaff and Schwartz, 2001; fitted Q iteration of Ernst et al.,
-2005). On a few hundred episodes a double-Q network with bootstrapped targets overrates long horizons; this does not.
+Offline values with a conservative term (Kumar et al., 2020, arXiv:2006.04779; SeqRoute, arXiv:2605.25424), fitted by
+realised payoffs and not by bootstrapping: from the last slot and step to the first, the payoff of each action under
+what was fitted already is regressed on what is visible (Longstaff and Schwartz, 2001; fitted Q iteration of Ernst et
+al., 2005). On a few hundred episodes a double-Q network with bootstrapped targets overrates long horizons; this does
+not.
 
     Q(s, a) = S_a(s) - λ C_a(s) - κ(λ) [a ≠ a_logged],    κ(λ) = max(κ_least, κ_0 - κ_1 λ)
 
 S, C: ridge regressions of success and cost to the end, for each slot and step; a_logged: the action of the static
-schedule fitted for λ, which stands where data is thick. Hindsight budget relabelling: every episode is replayed with
-many sampled limits, under the mask that holds when serving; λ and what remains are inputs.
+schedule fitted for λ, which stands where data is thick. Every episode is replayed with many λ, which is an input.
+Limits are kept by the mask, in training and in serving. With `sees_limits`, hindsight budget relabelling is added:
+replays with sampled limits, and what remains as an input; cross-validated, that brought nothing under limits and cost
+a point without.
 """
 
 from __future__ import annotations
@@ -27,20 +30,22 @@ from routing.steps.slots import Slots
 
 MOST_REMAINING = 2.0  # units: more is as good as no limit
 LIMITED = 4.0  # units: what remains below it is told as a limit
+ALONE = 10.0  # successes: no value outweighs it
 NEVER = -1e8  # of stopping before anything was begun, where something may be
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conservatism:
-    """κ(λ) = max(least, base - slope λ), in successes."""
+    """κ(λ) = max(least, base - slope λ), in successes; below `begin` the schedule decides alone."""
 
     least: float = 0.02
     base: float = 0.12
     slope: float = 0.6
+    begin: float = 0.05
 
     def at(self, weight: Floats) -> Floats:
         found: Floats = np.maximum(self.least, self.base - self.slope * weight)
-        return found
+        return np.where(weight < self.begin, ALONE, found)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,8 +66,15 @@ class Head:
 class FittedQ:
     """Heads by slot and step; slot -1, step 0 is the beginning."""
 
-    def __init__(self, slots: Slots, schedules: StaticSchedules, conservatism: Conservatism | None = None) -> None:
-        self.slots, self.schedules = slots, schedules
+    def __init__(
+        self,
+        slots: Slots,
+        schedules: StaticSchedules,
+        conservatism: Conservatism | None = None,
+        *,
+        sees_limits: bool = False,
+    ) -> None:
+        self.slots, self.schedules, self.sees_limits = slots, schedules, sees_limits
         self.conservatism = Conservatism() if conservatism is None else conservatism
         self.heads: dict[tuple[int, int], Head] = {}
 
@@ -78,9 +90,12 @@ class FittedQ:
         seen = np.concatenate(parts, axis=1)
         t = np.log(view.weight + 0.05)[:, None] / 1.5
         curve = t * t - 1.0
+        crossed = [seen, seen * t, seen * curve, t, curve]
+        if not self.sees_limits:
+            return np.concatenate(crossed, axis=1)
         left = np.minimum(view.remaining, MOST_REMAINING)
         limit = np.stack([left, np.log(left + 0.01), view.remaining < LIMITED], axis=1)
-        return np.concatenate([seen, seen * t, seen * curve, t, curve, limit, limit * t], axis=1)
+        return np.concatenate([*crossed, limit, limit * t], axis=1)
 
     def scores(self, view: View, allowed: Bools) -> Floats:
         slot = self.slots.slot_of(view.current, view.seen)
@@ -115,11 +130,7 @@ class FittedQ:
         return scores
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        found: dict[str, NDArray[Any]] = {
-            "schedules.weights": self.schedules.weights,
-            "schedules.orders": self.schedules.orders,
-            "schedules.quotas": self.schedules.quotas,
-        }
+        found = self.schedules.arrays()
         for (slot, step), head in self.heads.items():
             name = f"head.{slot + 1}.{step}."
             for part in ("mean", "scale", "coefficients", "intercept"):
@@ -131,7 +142,8 @@ class FittedQ:
         return {
             "order": list(self.slots.order),
             "count": self.slots.count,
-            "conservatism": {"least": kept.least, "base": kept.base, "slope": kept.slope},
+            "conservatism": {"least": kept.least, "base": kept.base, "slope": kept.slope, "begin": kept.begin},
+            "sees_limits": self.sees_limits,
         }
 
     @classmethod
@@ -139,8 +151,9 @@ class FittedQ:
         """Raises KeyError, TypeError, ValueError, IndexError where the parts do not fit."""
         count = int(settings["count"])
         slots = Slots(order=tuple(int(c) for c in settings["order"]), count=count)
-        schedules = schedules_from(arrays, count)
-        policy = cls(slots, schedules, Conservatism(**settings["conservatism"]))
+        schedules = StaticSchedules.restore(arrays, settings)
+        kept, sees_limits = Conservatism(**settings["conservatism"]), bool(settings["sees_limits"])
+        policy = cls(slots, schedules, kept, sees_limits=sees_limits)
         for name in sorted(arrays):
             if name.startswith("head.") and name.endswith(".mean"):
                 _, slot, step, _ = name.split(".")
@@ -152,14 +165,6 @@ class FittedQ:
                     intercept=arrays[stem + "intercept"],
                 )
         return policy
-
-
-def schedules_from(arrays: Mapping[str, NDArray[Any]], count: int) -> StaticSchedules:
-    """Raises KeyError, ValueError."""
-    weights, orders, quotas = (arrays[f"schedules.{name}"] for name in ("weights", "orders", "quotas"))
-    if orders.shape != quotas.shape or orders.shape[:1] != weights.shape or orders.max() >= count or orders.min() < -1:
-        raise ValueError(f"schedules of shapes {orders.shape}, {quotas.shape}, {weights.shape} for {count} candidates")
-    return StaticSchedules(weights=weights, orders=orders, quotas=quotas, count=count)
 
 
 def _rows(view: View, rows: Ints) -> View:

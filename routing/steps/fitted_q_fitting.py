@@ -23,11 +23,15 @@ START_PENALTY = 3.0  # times the ridge penalty: before the first step there is l
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """`replays`: of each episode, with a weight, a limit and a past of its own."""
+    """`rows`: replays in all, each of a task with a weight, a limit and a past of its own."""
 
     seed: int = 0
-    replays: int = 8
-    penalty: float = 500.0  # of the ridge, in episodes
+    rows: int = 8_000
+    penalty: float = 300.0  # of the ridge, in episodes
+    sees_limits: bool = False
+
+    def replays(self, tasks: int) -> int:
+        return max(1, round(self.rows / tasks))
 
 
 def fit(
@@ -35,12 +39,12 @@ def fit(
 ) -> FittedQ:
     """On all tasks of the world, whose mask is kept to. The same world and seed give the same values."""
     options = FitOptions() if options is None else options
-    policy = FittedQ(world.mask.slots, schedules)
+    policy = FittedQ(world.mask.slots, schedules, sees_limits=options.sees_limits)
     rng = np.random.default_rng(options.seed)
     order, most = world.mask.slots.order, world.journeys.most_steps
     total, done = len(order) * (most - 1) + 1, 0
     for slot in range(len(order) - 1, -1, -1):
-        pasts = _pasts(world, schedules, slot, options.replays, rng)
+        pasts = _pasts(world, schedules, slot, options, rng)
         length = world.journeys.length[order[slot], pasts.task]
         for step in range(most - 1, 0, -1):
             rows = np.flatnonzero(length > step)
@@ -50,29 +54,33 @@ def fit(
                 policy.heads[slot, step] = _head(world, policy, slot, states, options.penalty)
             done += 1
             on_progress(done, total, "fitting values")
-    states = _drawn(world, options.replays, rng)
+    states = _drawn(world, options, rng)
     policy.heads[-1, 0] = _head(world, policy, -1, states, options.penalty * START_PENALTY)
     on_progress(total, total, "fitting values")
     return policy
 
 
-def _drawn(world: World, replays: int, rng: np.random.Generator) -> States:
+def _drawn(world: World, options: FitOptions, rng: np.random.Generator) -> States:
     """Every task so many times, each time with another weight and limit."""
-    tasks = np.repeat(np.arange(len(world.journeys.task_ids)), replays)
+    known = len(world.journeys.task_ids)
+    tasks = np.repeat(np.arange(known), options.replays(known))
     count, candidates = len(tasks), len(world.journeys.candidates)
+    unlimited = UNLIMITED_SHARE if options.sees_limits else 1.0
     limit = np.exp(rng.uniform(np.log(LEAST_LIMIT), np.log(LARGEST_LIMIT), count))
     return States(
         task=tasks,
         current=np.full(count, -1, dtype=np.int64),
         seen=np.zeros((count, candidates), dtype=np.int64),
         weight=np.exp(rng.uniform(np.log(LEAST_WEIGHT), np.log(LARGEST_WEIGHT), count)),
-        remaining=np.where(rng.random(count) < UNLIMITED_SHARE, np.inf, limit),
+        remaining=np.where(rng.random(count) < unlimited, np.inf, limit),
     )
 
 
-def _pasts(world: World, schedules: StaticSchedules, slot: int, replays: int, rng: np.random.Generator) -> States:
+def _pasts(
+    world: World, schedules: StaticSchedules, slot: int, options: FitOptions, rng: np.random.Generator
+) -> States:
     """Jobs that came to this slot: those before were given the schedule's quota, or a random one, or not tried."""
-    drawn = _drawn(world, replays, rng)
+    drawn = _drawn(world, options, rng)
     slots, length = world.mask.slots, world.journeys.length
     count = len(drawn.task)
     nearest = np.abs(np.log(schedules.weights) - np.log(drawn.weight[:, None])).argmin(axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.dataset import Split
-from routing.steps.episodes import Trajectories
+from routing.steps.episodes import Task, Trajectories
 from routing.steps.features import SIGNALS, signals_of, text_signals
 from storage.errors import InvalidInput
 
@@ -44,7 +44,8 @@ class Journeys:
     @property
     def total_usd(self) -> Floats:
         """C × N: whole episodes."""
-        return self.cost_usd.sum(axis=2)
+        total: Floats = self.cost_usd.sum(axis=2)
+        return total
 
     def places_of(self, split: Split) -> Ints:
         return np.array([place for place, each in enumerate(self.splits) if each == split], dtype=np.int64)
@@ -107,25 +108,36 @@ class Scorer(Protocol):
         ...
 
 
-def journeys_of(data: Trajectories, candidates: Sequence[str]) -> Journeys:
-    """The tasks of which every candidate has an episode. Candidates stand by mean cost, then success, then name.
+def ordered_candidates(data: Trajectories, candidates: Sequence[str]) -> tuple[str, ...]:
+    """By cost, then success on the train tasks that all of them tried, then name.
 
-    So neither the order of a list nor a candidate's name changes what is learned. Raises InvalidInput.
+    So neither the order of a list nor a candidate's name changes what is learned.
     """
-    tasks = [task for task in data.tasks if all((id, task.id) in data.episodes for id in candidates)]
+    tasks = [task.id for task in _common(data, candidates) if task.split == "train"]
+    return tuple(sorted(candidates, key=lambda id: _standing(data, id, tasks)))
+
+
+def journeys_of(
+    data: Trajectories, candidates: Sequence[str], *, needed: Sequence[str] = (), most_steps: int | None = None
+) -> Journeys:
+    """The tasks of which every candidate, and each that is `needed`, has an episode; candidates in the order given.
+
+    `most_steps`: what signals count an episode's length by; None: the longest of these. Raises InvalidInput.
+    """
+    tasks = _common(data, (*candidates, *needed))
     if not tasks:
         raise InvalidInput(f"No task has an episode of each of {', '.join(candidates)}.", field="candidates")
-    ordered = sorted(candidates, key=lambda id: _standing(data, id, [task.id for task in tasks]))
-    episodes = [[data.episodes[id, task.id] for task in tasks] for id in ordered]
-    most = max(len(episode.steps) for row in episodes for episode in row)
-    shape = (len(ordered), len(tasks), most)
+    episodes = [[data.episodes[id, task.id] for task in tasks] for id in candidates]
+    longest = max(len(episode.steps) for row in episodes for episode in row)
+    most = longest if most_steps is None else most_steps
+    shape = (len(candidates), len(tasks), max(longest, most))
     signals, cost = np.zeros((*shape, len(SIGNALS))), np.zeros(shape)
     for c, row in enumerate(episodes):
         for n, episode in enumerate(row):
             signals[c, n, : len(episode.steps)] = signals_of(episode.steps, most)
             cost[c, n, : len(episode.steps)] = [step.cost_usd or 0.0 for step in episode.steps]
     return Journeys(
-        candidates=tuple(ordered),
+        candidates=tuple(candidates),
         task_ids=tuple(task.id for task in tasks),
         sorts=tuple(task.sort for task in tasks),
         splits=tuple(task.split for task in tasks),
@@ -163,6 +175,10 @@ def view_of(journeys: Journeys, states: States) -> View:
         weight=states.weight,
         remaining=states.remaining,
     )
+
+
+def _common(data: Trajectories, candidates: Sequence[str]) -> list[Task]:
+    return [task for task in data.tasks if all((id, task.id) in data.episodes for id in candidates)]
 
 
 def _standing(data: Trajectories, id: str, tasks: Sequence[str]) -> tuple[float, float, str]:

@@ -7,10 +7,12 @@ baseline that a learned policy must beat, and what the learned ones hold to wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from routing.steps.journey import CONTINUE, FIRST_RESTART, STOP, Bools, Floats, Ints, View
 from routing.steps.simulator import World
@@ -49,9 +51,7 @@ class _Climber:
         self._cost = {
             (c, k): self._paid[c, rows, np.minimum(length[c], k) - 1] for c in range(self.candidates) for k in ks
         }
-        self._won = {
-            (c, k): (length[c] <= k) * world.journeys.success[c] for c in range(self.candidates) for k in ks
-        }
+        self._won = {(c, k): (length[c] <= k) * world.journeys.success[c] for c in range(self.candidates) for k in ks}
         self._open = {(c, k): (length[c] > k).astype(np.float64) for c in range(self.candidates) for k in ks}
 
     def worth(self, schedule: Schedule, weight: float) -> float:
@@ -145,6 +145,27 @@ class StaticSchedules:
         later = untried & (np.arange(orders.shape[1]) > place[:, None])
         begun = FIRST_RESTART + orders[rows, later.argmax(axis=1)]
         return np.where(goes_on, CONTINUE, np.where(later.any(axis=1), begun, STOP))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            "schedules.weights": self.weights,
+            "schedules.orders": self.orders,
+            "schedules.quotas": self.quotas,
+        }
+
+    def settings(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> StaticSchedules:
+        """Raises KeyError, TypeError, ValueError."""
+        count = int(settings["count"])
+        weights, orders, quotas = (arrays[f"schedules.{name}"] for name in ("weights", "orders", "quotas"))
+        if orders.shape != quotas.shape or orders.shape[:1] != weights.shape:
+            raise ValueError(f"schedules of shapes {orders.shape}, {quotas.shape}, {weights.shape}")
+        if not -1 <= orders.min() <= orders.max() < count:
+            raise ValueError(f"schedules name candidates {orders.min()} to {orders.max()} of {count}")
+        return cls(weights=weights, orders=orders, quotas=quotas, count=count)
 
     def scores(self, view: View, allowed: Bools) -> Floats:
         """1 for the schedule's action; then going on, then whoever may be begun, then the end."""

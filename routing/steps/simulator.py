@@ -12,10 +12,18 @@ import numpy as np
 
 from routing.steps.feasibility import Mask
 from routing.steps.journey import (
-    CONTINUE, FIRST_RESTART, STOP, Bools, Floats, Ints, Journeys, Scorer, States, starts, view_of,
+    CONTINUE,
+    FIRST_RESTART,
+    STOP,
+    Bools,
+    Floats,
+    Ints,
+    Journeys,
+    Scorer,
+    States,
+    starts,
+    view_of,
 )  # fmt: skip
-
-CHEAPEST_SHARE = "cheapest_share"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -44,7 +44,8 @@ class Slots:
 
     def reachable(self, slot: Ints, seen: Ints) -> Bools:
         """B × C: who may still be begun from this slot."""
-        return (self.following[slot + 1] >= 0) & (seen == 0)
+        found: Bools = (self.following[slot + 1] >= 0) & (seen == 0)
+        return found
 
 
 def merged(orders: Sequence[Sequence[int]], *, most: int = MOST_SLOTS) -> tuple[int, ...]:
@@ -58,9 +59,13 @@ def merged(orders: Sequence[Sequence[int]], *, most: int = MOST_SLOTS) -> tuple[
 
 
 def _supersequence(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """The shortest list that has both as parts."""
+    """The shortest list that has both as parts; of equals the one that begins with the earlier candidates."""
     if not a or not b:
         return a or b
     if a[0] == b[0]:
         return (a[0], *_supersequence(a[1:], b[1:]))
-    return min((a[0], *_supersequence(a[1:], b)), (b[0], *_supersequence(a, b[1:])), key=len)
+    return min((a[0], *_supersequence(a[1:], b)), (b[0], *_supersequence(a, b[1:])), key=_by_length)
+
+
+def _by_length(order: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    return len(order), order
