@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agents.base import Agent, TokenBound, worst_case_of_call
@@ -26,13 +27,20 @@ from agents.tool_prompt import (
     with_last_word,
 )
 from skills.base import Skill, SkillLibrary
-from skills.errors import SkillError
+from skills.errors import SkillError, ToolError
 from skills.reading import is_text
 from storage.records import Message, Query
 
 MAX_TURNS = 3  # calls to the model
 CALL_TOKENS = 96  # what a call may take, even where the answer may take less
 STOP = ("\nRESULT",)  # a small model likes to play the other side too
+USUAL_WAIT_SECONDS = 0.1  # before a call is sent again, where the skill does not say
+LONGEST_WAIT_SECONDS = 2.0  # the model is told of the error instead
+NO_ARGUMENTS = ToolError(
+    code="skill_refused", category="arguments", is_retryable=False, retry_after_seconds=None, hint=""
+)
+
+Pause = Callable[[float], Awaitable[object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +57,10 @@ class ToolLoopAgent(Agent):
 
     description = "Calls skills as tools, up to three turns, then answers."
 
+    def __init__(self, *, pause: Pause = asyncio.sleep) -> None:
+        """`pause`: waits so many seconds before a call is sent again."""
+        self.pause = pause
+
     async def run(self, query: Query, *, llm: LLM, skills: SkillLibrary) -> str:
         offered = await skills.skills()
         request, last_result, has_read = _request(query, offered), "", False
@@ -59,7 +71,7 @@ class ToolLoopAgent(Agent):
             move = read_move((await llm.complete(request)).text, offered)
             if isinstance(move, FinalAnswer):
                 return cut_at_stop(move.text, query.generation.stop).strip() or last_result
-            observation = await _observe(move, skills, offered, room=room)
+            observation = await _observe(move, skills, offered, room=room, pause=self.pause)
             room, has_read = room - observation.read_bytes, has_read or observation.read_bytes > 0
             more = await skills.skills()
             if len(more) > len(offered):  # a look into a group: it offers what is in there, and is no result
@@ -85,20 +97,34 @@ class ToolLoopAgent(Agent):
         return bound_of([*turns[:-1], last])
 
 
-async def _observe(call: SkillCall, skills: SkillLibrary, offered: Sequence[Skill], *, room: int) -> _Observation:
+async def _observe(
+    call: SkillCall, skills: SkillLibrary, offered: Sequence[Skill], *, room: int, pause: Pause
+) -> _Observation:
     texts = {skill.name for skill in offered if is_text(skill)}
     if call.arguments is None and call.name not in texts:
         usage = next(usage_of(skill) for skill in offered if skill.name == call.name)
-        error = f"the arguments are no JSON object. Write: CALL {call.name} {usage}"
-        return _Observation(message=error_message(error))
+        error = f"The arguments are no JSON object. Write: CALL {call.name} {usage}"
+        return _Observation(message=error_message(error, NO_ARGUMENTS))
     try:
-        result = await skills.call(call.name, {} if call.name in texts else call.arguments or {})
+        result = await _called(call, {} if call.name in texts else call.arguments or {}, skills, pause=pause)
     except SkillError as exc:
-        return _Observation(message=error_message(f"{exc} {exc.hint}"))
+        return _Observation(message=error_message(str(exc), ToolError.of(exc)))
     if call.name in texts:
         message = text_message(result, max(room, OBSERVATION_BYTES))
         return _Observation(message=message, read_bytes=len(message.content.encode()))
     return _Observation(message=result_message(result), result=clipped(result, OBSERVATION_BYTES))
+
+
+async def _called(call: SkillCall, arguments: Mapping[str, object], skills: SkillLibrary, *, pause: Pause) -> str:
+    """The result. A call that did nothing is sent again, once, where that is not too long to wait."""
+    try:
+        return await skills.call(call.name, arguments)
+    except SkillError as exc:
+        wait = USUAL_WAIT_SECONDS if exc.retry_after_seconds is None else exc.retry_after_seconds
+        if not exc.is_retryable or wait > LONGEST_WAIT_SECONDS:
+            raise
+    await pause(wait)
+    return await skills.call(call.name, arguments)
 
 
 def _request(query: Query, skills: Sequence[Skill]) -> CompletionRequest:

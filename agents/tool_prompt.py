@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 
 from agents.tool_calls import SkillCall, parameters_of
 from skills.base import Skill
+from skills.errors import ToolError
 from skills.reading import delimited, is_text
 from storage.records import Message
 
 SKILLS_LIMIT = 24  # a longer list confuses more than it helps; the caller puts the likely ones first
 DESCRIPTION_BYTES = 160
 OBSERVATION_BYTES = 600
+ERROR_BYTES = 380  # of an error's message; with its hint, wait and category it stays within an observation
+HINT_BYTES = 150
 READ_BYTES = 6000  # of a text skill, marks included; whoever offers it cuts its body to what the window holds
 CALL_BYTES = 300
 INSTRUCTIONS = """\
@@ -143,8 +146,11 @@ def with_last_word(message: Message) -> Message:
     return replace(message, content=message.content + LAST_WORD)
 
 
-def error_message(error: str) -> Message:
-    return result_message(f"error: {error}")
+def error_message(message: str, error: ToolError) -> Message:
+    """What a model needs of a failed call: of which sort it is, what happened, and, never cut off, what to do."""
+    told = clipped(message, ERROR_BYTES)
+    wait = f" It may work in {error.retry_after_seconds:g} s." if error.retry_after_seconds else ""
+    return result_message(f"error ({error.category}): {told}{wait} {clipped(error.hint, HINT_BYTES)}")
 
 
 def clipped(text: str, limit_bytes: int) -> str:

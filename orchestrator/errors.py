@@ -26,7 +26,7 @@ from routing.errors import (
     UnknownPolicy,
     UnknownRouter,
 )
-from skills.errors import IndexRefused, SkillError, SkillFailed, SkillNotFound, SkillRefused
+from skills.errors import IndexRefused, SkillError, SkillFailed, SkillNotFound, SkillRefused, SkillUnavailable
 from storage.budget_records import RESOURCES, Shortfall
 from storage.errors import (
     BudgetExceeded,
@@ -122,7 +122,7 @@ CODE_TO_ERROR: dict[str, type[ServiceError]] = {
         IdempotencyConflict, IndexRefused, LogCorrupt, ModelFileMissing, ModelRefused, ModelUnavailable, NoCandidate,
         NotAuthenticated, NotPermitted, OrchestratorError, PromotionRefused, RecordNotFound, RoutingError,
         ServerUnreachable, ServiceError, SettingsInvalid, SkillError, SkillFailed, SkillNotFound, SkillRefused,
-        StorageError, StorageUnavailable, UnknownPolicy, UnknownRouter, VersionConflict,
+        SkillUnavailable, StorageError, StorageUnavailable, UnknownPolicy, UnknownRouter, VersionConflict,
     )
 }  # fmt: skip
 

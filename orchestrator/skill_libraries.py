@@ -114,4 +114,11 @@ def mcp_library(name: str, settings: McpSettings) -> SkillLibrary:
         url=settings.url or "",
         headers=settings.headers(),
     )
-    return make_library("mcp", name=name, server=server, tools=settings.tools, timeout_seconds=settings.timeout_seconds)
+    return make_library(
+        "mcp",
+        name=name,
+        server=server,
+        tools=settings.tools,
+        timeout_seconds=settings.timeout_seconds,
+        sends_context=settings.sends_context,
+    )

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 
 from agents.llm import LLM, Chunk, Completion, CompletionRequest
 from skills.base import Skill, SkillLibrary
+from skills.call_context import CallContext, calling
 from storage.records import Query, Span, new_id, utc_now
 
 DECISION_ID = "decision.id"  # attribute of an execution
@@ -84,7 +85,10 @@ class TracedLLM:
 
 
 class TracedLibrary(SkillLibrary):
-    """A span for each call of a skill; of one that was found for the query, with its id in the catalogue."""
+    """A span for each call of a skill, which learns on whose behalf it is called.
+
+    The span of one that was found for the query has its id in the catalogue.
+    """
 
     def __init__(
         self, wrapped: SkillLibrary, tracer: Tracer, query: Query, *, name_to_id: Mapping[str, str] | None = None
@@ -99,7 +103,12 @@ class TracedLibrary(SkillLibrary):
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> str:
         found = {SKILL_ID: self.name_to_id[name]} if name in self.name_to_id else {}
-        with self.tracer.span(self.query, "execute_tool", **{"gen_ai.tool.name": name, **found}):
+        query = self.query
+        context = CallContext(
+            tenant=query.tenant, principal=query.principal, scope=(f"skill:{name}",), trace_id=query.run_id,
+            session_id=query.session_id,
+        )  # fmt: skip
+        with self.tracer.span(query, "execute_tool", **{"gen_ai.tool.name": name, **found}), calling(context):
             return await self.wrapped.call(name, arguments)
 
 

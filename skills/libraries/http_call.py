@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
-from skills.errors import SkillError, SkillFailed, SkillRefused
+from skills.errors import SkillError, SkillFailed, SkillRefused, SkillUnavailable
 from skills.libraries.openapi_request import HttpRequest
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ MAX_RESPONSE_BYTES = 256 * 1024
 MAX_REDIRECTS = 3  # within the server, of a GET
 FETCH_SECONDS = 30.0
 SHOWN_CHARACTERS = 1000  # of a response that is an error
+_NOT_TAKEN = (429, 503)  # the server says that it has not done what was asked
+_GATEWAY = (502, 504)  # what stands behind it may have done it: only a GET is sent again
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/x-www-form-urlencoded")
 
 
@@ -35,20 +37,29 @@ class HttpCaller:
         self.timeout_seconds = timeout_seconds
 
     async def call(self, name: str, request: HttpRequest) -> str:
-        """The response as text of at most MAX_RESPONSE_BYTES. SkillRefused: status 4xx; SkillFailed: all else."""
+        """The response as text of at most MAX_RESPONSE_BYTES.
+
+        SkillRefused: status 4xx; SkillUnavailable: nothing was done, and another moment may be better; SkillFailed: all
+        else.
+        """
         import httpx
 
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                status, kind, content = await self._answer(request, MAX_RESPONSE_BYTES)
+                status, headers, content = await self._answer(request, MAX_RESPONSE_BYTES)
         except TimeoutError as exc:
             raise SkillFailed(f"{name!r}: no answer from {self.base.netloc} in {self.timeout_seconds:g} s.") from exc
+        except (httpx.ConnectError, httpx.ConnectTimeout) as exc:  # nothing was sent
+            message = f"{name!r}: {self.base.netloc} could not be asked: {exc or type(exc).__name__}."
+            raise SkillUnavailable(message, hint="Try another skill.") from exc
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as exc:
             raise SkillFailed(f"{name!r}: {self.base.netloc} could not be asked: {exc or type(exc).__name__}.") from exc
-        text = _text(kind, content)
+        text = _text(headers.get("content-type", ""), content)
         if 200 <= status < 300:
             return text or f"(status {status}, nothing else)"
         message = f"{name!r}: {self.base.netloc} answered {status}: {text[:SHOWN_CHARACTERS]}"
+        if status in _NOT_TAKEN or (status in _GATEWAY and request.method == "GET"):
+            raise SkillUnavailable(message, hint="Try another skill.", retry_after_seconds=_retry_after(headers))
         if 400 <= status < 500 and status not in (401, 403, 408, 429):
             raise SkillRefused(message, hint="Try other arguments.")
         raise SkillFailed(message, hint="Try another skill.")
@@ -72,8 +83,8 @@ class HttpCaller:
             raise SkillError(f"{url!r} has more than {most_bytes} bytes.")
         return content
 
-    async def _answer(self, request: HttpRequest, most_bytes: int) -> tuple[int, str, bytes]:
-        """Status, media type and the first bytes of the content."""
+    async def _answer(self, request: HttpRequest, most_bytes: int) -> tuple[int, httpx.Headers, bytes]:
+        """Status, headers and the first bytes of the content."""
         import httpx
 
         address = await self._address()
@@ -83,7 +94,7 @@ class HttpCaller:
                 status, headers, content = await self._sent(client, url, address, request, most_bytes)
                 following = urljoin(url, headers.get("location", ""))
                 if status not in (301, 302, 303, 307, 308) or request.method != "GET":
-                    return status, headers.get("content-type", ""), content
+                    return status, headers, content
                 if _origin(urlsplit(following)) != _origin(self.base):
                     raise SkillFailed(
                         f"{self.base.netloc} leads to another server, {urlsplit(following).netloc!r:.80}."
@@ -154,6 +165,12 @@ def _is_public(address: str) -> bool:
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    """In whole seconds, as nearly all servers write it; None for a date, and where it is not told."""
+    told = headers.get("retry-after", "").strip()
+    return float(told) if told.isascii() and told.isdigit() and len(told) < 10 else None
 
 
 def _text(kind: str, content: bytes) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
+from math import isfinite
 
 from skills.base import Provenance, Skill, SkillLibrary
-from skills.errors import SkillError, SkillFailed, SkillNotFound, SkillRefused
+from skills.call_context import current_call
+from skills.errors import SkillError, SkillFailed, SkillNotFound, SkillRefused, SkillUnavailable
 from skills.libraries.fields import checked_line, checked_text, on_one_line
-from skills.libraries.mcp_connection import McpConnection, McpServer, McpTool
+from skills.libraries.mcp_connection import McpAnswer, McpConnection, McpServer, McpTool
 from skills.libraries.schema_refs import References
 from skills.libraries.source import Reading, Refused, SkillSource
 from skills.names import did_you_mean
@@ -19,6 +21,8 @@ MAX_NAME_CHARACTERS = 128
 MAX_SCHEMA_BYTES = 64 * 1024
 MAX_TOOLS = 2000
 TIMEOUT_SECONDS = 10.0
+HINT = "Try other arguments or another skill."
+HINT_CHARACTERS = 200
 
 
 class McpLibrary(SkillLibrary, SkillSource):
@@ -31,10 +35,14 @@ class McpLibrary(SkillLibrary, SkillSource):
         server: McpServer,
         tools: Collection[str] = (),
         timeout_seconds: float = TIMEOUT_SECONDS,
+        sends_context: bool = True,
     ) -> None:
-        """`server`: from the operator's settings alone. `tools`: only these; none: all."""
+        """`server`: from the operator's settings alone. `tools`: only these; none: all. `sends_context`: the server is
+        told on whose behalf it is called.
+        """
         self.name = name
         self.only = frozenset(tools)
+        self.sends_context = sends_context
         self.connection = McpConnection(server, timeout_seconds=timeout_seconds)
         self._name_to_skill: dict[str, Skill] | None = None
 
@@ -65,15 +73,17 @@ class McpLibrary(SkillLibrary, SkillSource):
         return list((await self._skills()).values())
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> str:
-        """The tool's text, clipped. Raises SkillFailed with the tool's own words where it reports an error."""
+        """The tool's text, clipped. Raises SkillFailed with the tool's own words where it reports an error.
+
+        A server that reports errors in SERF's fields is believed when it says that the call may be sent again.
+        """
         skills = await self._skills()
         if name not in skills:
             raise SkillNotFound(f"No tool {name!r}; {did_you_mean(name, skills)}.")
-        answer = await self.connection.call(name, arguments)
+        context = current_call() if self.sends_context else None
+        answer = await self.connection.call(name, arguments, context=context.meta() if context else None)
         if answer.is_error:
-            raise SkillFailed(
-                f"Tool {name!r} reports: {result_text(answer.text)}", hint="Try other arguments or another skill."
-            )
+            raise _reported(name, answer)
         return result_text(answer.text)
 
     async def close(self) -> None:
@@ -105,3 +115,20 @@ class McpLibrary(SkillLibrary, SkillSource):
                 source=f"{self.connection.server.shown}#{name}", sha256=sha256(plain.encode()).hexdigest()
             ),
         )
+
+
+def _reported(name: str, answer: McpAnswer) -> SkillFailed:
+    """The server's own error; of its SERF fields those are heeded that are what they should be."""
+    told = answer.structured
+    hint = told.get("hint")
+    hint = on_one_line(hint)[:HINT_CHARACTERS] if isinstance(hint, str) and hint.strip() else HINT
+    message = f"Tool {name!r} reports: {result_text(answer.text)}"
+    if told.get("retryable") is not True:
+        return SkillFailed(message, hint=hint)
+    return SkillUnavailable(message, hint=hint, retry_after_seconds=_seconds(told.get("retry_after")))
+
+
+def _seconds(wait: object) -> float | None:
+    if not isinstance(wait, int | float) or isinstance(wait, bool):
+        return None
+    return float(wait) if isfinite(wait) and wait >= 0 else None

@@ -7,15 +7,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
-from skills.errors import SkillError, SkillFailed
+from skills.errors import SkillError, SkillFailed, SkillUnavailable
 
 if TYPE_CHECKING:
     from mcp import Client
     from mcp.client._transport import Transport
-    from mcp_types import CallToolResult, ContentBlock
+    from mcp_types import CallToolResult, ContentBlock, RequestParamsMeta
 
 MAX_PAGES = 100  # of a list of tools
 END_SECONDS = 10.0  # a server that is told to end is killed well before
@@ -61,6 +61,7 @@ class McpAnswer:
 
     text: str
     is_error: bool
+    structured: Mapping[str, object] = field(default_factory=dict)  # what it tells beside the text
 
 
 class McpConnection:
@@ -83,8 +84,10 @@ class McpConnection:
             await self._drop(client)
             return await self._listed(await self._connected())
 
-    async def call(self, name: str, arguments: Mapping[str, object]) -> McpAnswer:
-        """Calls the tool once. Raises SkillFailed.
+    async def call(
+        self, name: str, arguments: Mapping[str, object], *, context: Mapping[str, object] | None = None
+    ) -> McpAnswer:
+        """Calls the tool once, with `context` in the request's `_meta`. Raises SkillFailed.
 
         Before it, the server is asked whether it is there and is started anew where it is not; a call that was under
         way when the server died is not repeated, since nobody can say what it did.
@@ -96,7 +99,7 @@ class McpConnection:
             await self._drop(client)
             client = await self._connected()
         async with _Told(self, f"the call of {name!r}"):
-            return _answer(await client.call_tool(name, dict(arguments)))
+            return _answer(await client.call_tool(name, dict(arguments), meta=_meta(context)))
 
     async def close(self) -> None:
         """Ends the session and a server that was started; the next request opens another."""
@@ -151,10 +154,10 @@ class McpConnection:
             return ready.result()
         task = self._task
         if task.done() and not task.cancelled():
-            raise SkillFailed(f"{self.server.shown!r} could not be opened: {_words(task.exception())}.")
+            raise SkillUnavailable(f"{self.server.shown!r} could not be opened: {_words(task.exception())}.")
         task.cancel()
         await self.close()
-        raise SkillFailed(f"{self.server.shown!r} did not answer in {self.timeout_seconds:g} s.")
+        raise SkillUnavailable(f"{self.server.shown!r} did not answer in {self.timeout_seconds:g} s.")
 
     async def _serve(self, ready: asyncio.Future[Client], stop: asyncio.Event) -> None:
         from mcp import Client
@@ -216,13 +219,18 @@ def _words(error: BaseException | None) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
+def _meta(context: Mapping[str, object] | None) -> RequestParamsMeta | None:
+    return None if context is None else cast("RequestParamsMeta", {"context": dict(context)})
+
+
 def _answer(result: CallToolResult) -> McpAnswer:
     import json
 
     parts = [_part(block) for block in result.content]
     if not parts and result.structured_content is not None:
         parts = [json.dumps(result.structured_content, ensure_ascii=False, default=str)]
-    return McpAnswer(text="\n".join(parts), is_error=result.is_error)
+    structured = result.structured_content if isinstance(result.structured_content, Mapping) else {}
+    return McpAnswer(text="\n".join(parts), is_error=result.is_error, structured=structured)
 
 
 def _part(block: ContentBlock) -> str:

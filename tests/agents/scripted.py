@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from agents.base import TEMPLATE_TOKENS, TOKENS_PER_MESSAGE, token_bound_of_text
 from agents.llm import Completion, CompletionRequest, ScriptedLLM
 from skills.base import Provenance, Skill, SkillLibrary
-from skills.errors import SkillFailed, SkillNotFound
+from skills.errors import SkillError, SkillNotFound
 from storage.records import TokenUsage
 
 
@@ -44,7 +44,7 @@ class ScriptedLibrary(SkillLibrary):
     """Gives `results` in turn, the last one again and again; an error among them is raised."""
 
     offered: Sequence[Skill] = (skill("calculator", "expression"),)
-    results: list[str | SkillFailed] = field(default_factory=lambda: ["391"])
+    results: list[str | SkillError] = field(default_factory=lambda: ["391"])
     calls: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
 
     async def skills(self) -> Sequence[Skill]:
@@ -55,6 +55,6 @@ class ScriptedLibrary(SkillLibrary):
         if name not in {skill.name for skill in self.offered}:
             raise SkillNotFound(f"No skill {name!r}; known: calculator.")
         result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
-        if isinstance(result, SkillFailed):
+        if isinstance(result, SkillError):
             raise result
         return result

@@ -22,7 +22,10 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize(("sender", "receiver", "mode"), [(BOTH, BOTH, "frame"), (BOTH, TEXT, "text"), (TEXT, BOTH, "text"), (TEXT, TEXT, "text")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("sender", "receiver", "mode"),
+    [(BOTH, BOTH, "frame"), (BOTH, TEXT, "text"), (TEXT, BOTH, "text"), (TEXT, TEXT, "text")],
+)
 def test_a_frame_is_sent_only_where_both_sides_take_it(sender: ModelCard, receiver: ModelCard, mode: str) -> None:
     assert payload_mode(sender, receiver) == mode
 

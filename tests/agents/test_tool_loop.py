@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from agents.llm import CompletionRequest
-from agents.tool_loop import ToolLoopAgent
+from agents.tool_loop import USUAL_WAIT_SECONDS, ToolLoopAgent
 from agents.tool_prompt import OBSERVATION_BYTES
-from skills.errors import SkillFailed
+from skills.errors import SkillError, SkillFailed, SkillRefused, SkillUnavailable
 from storage.records import Generation, Query
 from tests.agents.scripted import ByteCountingLLM, ScriptedLibrary, skill
 
@@ -37,7 +39,54 @@ async def test_an_error_goes_back_with_its_hint_and_the_model_may_mend_it() -> N
     library = ScriptedLibrary(results=[SkillFailed("Cannot read '17x23'.", hint="Write 17*23."), "391"])
     llm = ByteCountingLLM(reply=saying("CALL calculator 17x23", "CALL calculator 17*23", "ANSWER 391"))
     assert await run(llm, library) == "391"
-    assert llm.requests[1].messages[-1].content == "RESULT error: Cannot read '17x23'. Write 17*23."
+    assert llm.requests[1].messages[-1].content == "RESULT error (failed): Cannot read '17x23'. Write 17*23."
+
+
+async def test_a_call_that_did_nothing_is_sent_again_once_after_the_wait_that_was_asked_for() -> None:
+    waits: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waits.append(seconds)
+
+    busy = SkillUnavailable("The server is busy.", hint="Try another skill.", retry_after_seconds=1.5)
+    library = ScriptedLibrary(results=[busy, "391"])
+    llm = ByteCountingLLM(reply=saying("CALL calculator 17*23", "ANSWER 391"))
+    assert await ToolLoopAgent(pause=pause).run(QUERY, llm=llm, skills=library) == "391"
+    assert (len(library.calls), waits) == (2, [1.5])
+    assert llm.requests[1].messages[-1].content == "RESULT 391"
+
+
+async def test_a_call_that_fails_again_is_told_in_a_line_with_its_wait_and_hint() -> None:
+    async def pause(seconds: float) -> None:
+        assert seconds == USUAL_WAIT_SECONDS
+
+    busy = SkillUnavailable("Busy.", hint="Try another skill.")
+    later = SkillUnavailable("x" * 2000, hint="Try another skill.", retry_after_seconds=9.0)
+    library = ScriptedLibrary(results=[busy, later])
+    llm = ByteCountingLLM(reply=saying("CALL calculator 1", "ANSWER 2"))
+    assert await ToolLoopAgent(pause=pause).run(QUERY, llm=llm, skills=library) == "2"
+    assert len(library.calls) == 2
+    shown = llm.requests[1].messages[-1].content
+    assert shown.startswith("RESULT error (unavailable): xxx")
+    assert shown.endswith("x… It may work in 9 s. Try another skill.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SkillFailed("It broke half way."),
+        SkillUnavailable("Come back in an hour.", retry_after_seconds=3600.0),
+        SkillRefused("No such argument."),
+    ],
+)
+async def test_a_call_that_may_have_done_something_or_would_wait_long_is_not_sent_again(error: SkillError) -> None:
+    async def pause(seconds: float) -> None:
+        raise AssertionError("nobody should wait")
+
+    library = ScriptedLibrary(results=[error, "391"])
+    llm = ByteCountingLLM(reply=saying("CALL calculator 1", "ANSWER 2"))
+    assert await ToolLoopAgent(pause=pause).run(QUERY, llm=llm, skills=library) == "2"
+    assert len(library.calls) == 1
 
 
 async def test_an_unknown_skill_and_broken_arguments_are_explained() -> None:

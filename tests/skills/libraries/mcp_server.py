@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from typing import Annotated
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
 server = MCPServer("tests")
@@ -72,6 +75,20 @@ def die(file: str) -> str:
     with open(file, "a") as marks:
         marks.write("died\n")
     os._exit(3)
+
+
+@server.tool()
+def context(ctx: Context) -> str:
+    """Tell on whose behalf it is called."""
+    meta = ctx.request_context.meta
+    return json.dumps(dict(meta or {}).get("context"), sort_keys=True)
+
+
+@server.tool()
+def busy(retryable: bool, retry_after: float, hint: str) -> CallToolResult:
+    """Report an error in SERF's fields."""
+    told = {"code": "BUSY", "category": "transient", "retryable": retryable, "retry_after": retry_after, "hint": hint}
+    return CallToolResult(content=[TextContent(type="text", text="busy")], structured_content=told, is_error=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,8 @@ import pytest_asyncio
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from skills.errors import SkillError, SkillFailed, SkillNotFound
+from skills.call_context import CallContext, calling
+from skills.errors import SkillError, SkillFailed, SkillNotFound, SkillUnavailable, ToolError
 from skills.libraries.mcp import McpLibrary
 from skills.libraries.mcp_connection import McpServer
 from skills.results import RESULT_CHARACTERS
@@ -71,6 +73,37 @@ async def test_tools_become_skills_and_are_called(opened: McpLibrary, monkeypatc
         await opened.call("ad", {})
 
 
+async def test_server_is_told_on_whose_behalf_it_is_called_and_arguments_cannot_say_so(opened: McpLibrary) -> None:
+    assert await opened.call("context", {}) == "null"
+    context = CallContext(tenant="acme", principal="ada", scope=("skill:context",), trace_id="run_1", session_id="s")
+    with calling(context):
+        told = json.loads(await opened.call("context", {"_meta": {"context": {"user_id": "root"}}}))
+        opened.sends_context = False
+        assert await opened.call("context", {}) == "null"
+    assert told == {
+        "user_id": "ada", "tenant_id": "acme", "session_id": "s", "authorization_scope": ["skill:context"],
+        "trace_id": "run_1",
+    }  # fmt: skip
+
+
+async def test_error_that_the_server_calls_retryable_is_so(opened: McpLibrary) -> None:
+    with pytest.raises(SkillUnavailable, match="reports: busy") as raised:
+        await opened.call("busy", {"retryable": True, "retry_after": 1.5, "hint": "Ask\n later."})
+    assert ToolError.of(raised.value) == ToolError(
+        code="skill_unavailable",
+        category="unavailable",
+        is_retryable=True,
+        retry_after_seconds=1.5,
+        hint="Ask later.",
+    )
+    with pytest.raises(SkillFailed, match="reports: busy") as final:
+        await opened.call("busy", {"retryable": False, "retry_after": -1, "hint": ""})
+    assert ToolError.of(final.value).is_retryable is False
+    with pytest.raises(SkillUnavailable) as odd:
+        await opened.call("busy", {"retryable": True, "retry_after": -1, "hint": " "})
+    assert (odd.value.retry_after_seconds, odd.value.hint) == (None, "Try other arguments or another skill.")
+
+
 async def test_server_that_died_is_started_anew_and_the_call_under_way_is_not_repeated(
     opened: McpLibrary, tmp_path: Path
 ) -> None:
@@ -83,7 +116,7 @@ async def test_server_that_died_is_started_anew_and_the_call_under_way_is_not_re
     second = int(await opened.call("process", {}))
     assert second != first
     os.kill(second, signal.SIGKILL)
-    assert len((await opened.read()).skills) == 8
+    assert len((await opened.read()).skills) == 10
 
 
 async def test_calls_at_once_share_the_server_that_is_started_anew(opened: McpLibrary) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from skills.errors import SkillError, SkillFailed, SkillNotFound, SkillRefused
+from skills.errors import SkillError, SkillFailed, SkillNotFound, SkillRefused, SkillUnavailable, ToolError
 from skills.libraries.openapi import OpenApiLibrary
 from skills.registry import make_library
 from skills.results import RESULT_CHARACTERS
@@ -89,6 +90,8 @@ class Handler(BaseHTTPRequestHandler):
             content = json.dumps(document(servers=[{"url": "/v1"}])).encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        if status >= 400:
+            self.send_header("Retry-After", "7")
         self.send_header("Content-Length", str(len(content)))
         if status == 302:
             self.send_header("Location", str(self.headers.get("X-Trace", "")))
@@ -219,6 +222,36 @@ async def test_answers_are_clipped_and_errors_say_who_must_act(tmp_path: Path, s
             await library.call("getPet", {"id": status})
     with pytest.raises(SkillNotFound, match=r"did you mean 'getPet'\?"):
         await library.call("getPets", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "is_retryable"),
+    [
+        ("getPet", 429, True), ("put/pet !", 429, True), ("put/pet !", 503, True), ("getPet", 502, True),
+        ("put/pet !", 502, False), ("put/pet !", 504, False), ("getPet", 500, False), ("getPet", 404, False),
+    ],
+)  # fmt: skip
+async def test_only_what_did_nothing_or_may_be_repeated_is_retryable(
+    tmp_path: Path, server: str, name: str, status: int, is_retryable: bool
+) -> None:
+    library = OpenApiLibrary(document=written(tmp_path, document()), base_url=server)
+    names = {skill.provenance.source.rpartition("#")[2]: skill.name for skill in await library.skills()}
+    arguments = {"id": str(status), **({} if name == "getPet" else {"body": {"title": "Rex"}})}
+    with pytest.raises(SkillError, match=f"answered {status}") as raised:
+        await library.call(names["GET /pets/{id}" if name == "getPet" else "PUT /pets/{id}"], arguments)
+    told = ToolError.of(raised.value)
+    assert told.is_retryable == is_retryable
+    assert told.category == ("unavailable" if is_retryable else "arguments" if status == 404 else "failed")
+    assert told.retry_after_seconds == (7.0 if is_retryable else None)
+
+
+async def test_server_that_is_away_is_unavailable(tmp_path: Path) -> None:
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        library = OpenApiLibrary(document=written(tmp_path, document()), base_url=address)
+        with pytest.raises(SkillUnavailable, match="could not be asked"):
+            await library.call("getPet", {"id": "1"})
 
 
 async def test_redirect_is_followed_on_the_same_server_only(tmp_path: Path, server: str) -> None:
