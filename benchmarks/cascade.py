@@ -170,7 +170,7 @@ def report(
 
 
 def best_ladder(table: Table, ids: Sequence[str], budget: float) -> FittedCascade:
-    """Of all ladders of two or three candidates, the one that is best on these questions; of equal ones the cheapest."""
+    """Of all ladders of two or three candidates the best one on these questions; of equal ones the cheapest."""
     found = []
     for count in (2, 3):
         for names in permutations(CANDIDATES, count):
