@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.machine import machine_facts
 from orchestrator.bootstrap import bootstrap
+from orchestrator.checkers import check
 from orchestrator.demo.questions import Question, make_questions
 from orchestrator.demo.remembering import RememberingLLM
 from orchestrator.plans.base import PlanSpec
@@ -100,7 +101,7 @@ async def played(contenders: Sequence[Contender], chosen: argparse.Namespace) ->
         with progress_bar() as on_progress:
             lessons = [(q, name) for q in make_questions(chosen.teach, seed=TEACH_SEED) for name in NAMES]
             for place, (question, name) in enumerate(lessons, start=1):
-                await answered(service, question, {"candidate": name})
+                await answered(service, question, {"candidate": name, "checker": question.checker})
                 on_progress(place, len(lessons), "teaching")
             questions = make_questions(chosen.questions, seed=chosen.seed)
             for place, question in enumerate(questions, start=1):
@@ -115,13 +116,14 @@ async def played(contenders: Sequence[Contender], chosen: argparse.Namespace) ->
 
 
 async def answered(service: Service, question: Question, options: RunOptions) -> dict[str, Any]:
-    given: RunOptions = {**options, "checker": question.checker, "budget_usd": 1, "timeout_seconds": 900.0}
+    """Judged here: what contenders answer must teach nobody."""
+    given: RunOptions = {**options, "budget_usd": 1, "timeout_seconds": 900.0}
     try:
         run = await service.run(question.text, **given)
     except ServiceError as error:
         return {"quality": 0.0, "cost_usd": 0.0, "calls": 0, "seconds": 0.0, "error": error.code, "notes": {}}
     return {
-        "quality": run.quality or 0.0,
+        "quality": check(question.checker, run.answer),
         "cost_usd": float(run.cost_usd),
         "calls": max(1, len(run.decision_ids)),
         "seconds": run.latency_seconds,
