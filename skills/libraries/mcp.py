@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
-from math import isfinite
 
 from skills.base import Provenance, Skill, SkillLibrary
 from skills.call_context import current_call
@@ -23,6 +22,7 @@ MAX_TOOLS = 2000
 TIMEOUT_SECONDS = 10.0
 HINT = "Try other arguments or another skill."
 HINT_CHARACTERS = 200
+LONGEST_WAIT_SECONDS = 1e6  # that is believed
 
 
 class McpLibrary(SkillLibrary, SkillSource):
@@ -131,4 +131,4 @@ def _reported(name: str, answer: McpAnswer) -> SkillFailed:
 def _seconds(wait: object) -> float | None:
     if not isinstance(wait, int | float) or isinstance(wait, bool):
         return None
-    return float(wait) if isfinite(wait) and wait >= 0 else None
+    return float(wait) if 0 <= wait <= LONGEST_WAIT_SECONDS else None

@@ -100,7 +100,7 @@ async def test_error_that_the_server_calls_retryable_is_so(opened: McpLibrary) -
         await opened.call("busy", {"retryable": False, "retry_after": -1, "hint": ""})
     assert ToolError.of(final.value).is_retryable is False
     with pytest.raises(SkillUnavailable) as odd:
-        await opened.call("busy", {"retryable": True, "retry_after": -1, "hint": " "})
+        await opened.call("busy", {"retryable": True, "retry_after": 1e300, "hint": " "})
     assert (odd.value.retry_after_seconds, odd.value.hint) == (None, "Try other arguments or another skill.")
 
 
