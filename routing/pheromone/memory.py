@@ -102,8 +102,8 @@ class PheromoneMemory:
         with self._lock:
             self._take(TrailEvent(memory=self.name, kind="tasks", body=body))
 
-    def remembered(self) -> tuple[Embedding, list[str | None], str]:
-        """(texts, dimension) vectors that it has, the id of a payload of each, and the encoder they are of."""
+    def remembered(self) -> tuple[Embedding, list[str], str]:
+        """(texts, dimension) vectors that it has, the id of the text that each was made of, and their encoder."""
         with self._lock:
             return self._state.remembered()
 

@@ -101,14 +101,14 @@ class Neighbours:
         *,
         stage: str,
         encoder: str,
-        payload_id: str | None,
+        payload_id: str,
         tick: float,
     ) -> int:
         """The row of this text, which is made where it is new; its older evidence has faded to this moment."""
         is_same = near is not None and near.bins[0] == len(EDGES) - 1
         if near is not None and is_same:
             row = int(near.rows[0])
-            self.rows.touch(row, payload_id)
+            self.rows.touch(row)
         else:
             row = self.rows.add(stage, vector, encoder=encoder, payload_id=payload_id)
         self.rows.fade(row, self._evaporation.share_kept, tick=tick)

@@ -16,7 +16,6 @@ from storage.errors import InvalidInput
 
 SHORT_DIMENSION = 96  # of the vectors that are searched first
 SHORT_LIST = 128  # rows whose cosines are then computed exactly
-MOST_PAYLOADS = 64  # ids of one text's payloads that are kept, to know when the last of them is erased
 GROWTH = 256  # rows that room is made for at a time
 
 Embedding = NDArray[np.float32]
@@ -42,7 +41,7 @@ class RememberedRows:
         self._stages: NDArray[np.int64]
         self._booked: NDArray[np.int64]  # by `_clock`, the last time
         self._ticks: Vector
-        self._payloads: list[list[str]]
+        self._payloads: list[str]  # ids of the texts that the vectors were made of
         self._stage_to_code: dict[str, int]
         self._clear(encoder="", dimension=0)
 
@@ -81,7 +80,7 @@ class RememberedRows:
         ticks: Vector = self._ticks[rows]
         return ticks
 
-    def add(self, stage: str, vector: Embedding, *, encoder: str, payload_id: str | None) -> int:
+    def add(self, stage: str, vector: Embedding, *, encoder: str, payload_id: str) -> int:
         """A new row, with nothing booked on it."""
         if encoder != self._encoder or len(vector) != self._vectors.shape[1]:
             self._clear(encoder=encoder, dimension=len(vector))
@@ -90,18 +89,14 @@ class RememberedRows:
         self._stages[row] = self._stage_to_code.setdefault(stage, len(self._stage_to_code))
         self._outcomes[:, row] = 0.0
         self._ticks[row] = 0.0
-        self._payloads[row] = []
-        self.touch(row, payload_id)
+        self._payloads[row] = payload_id
+        self.touch(row)
         return row
 
-    def touch(self, row: int, payload_id: str | None) -> None:
-        """It was booked on just now, for this payload of the same text."""
+    def touch(self, row: int) -> None:
+        """It was booked on just now."""
         self._clock += 1
         self._booked[row] = self._clock
-        payloads = self._payloads[row]
-        if payload_id is not None and payload_id not in payloads:
-            payloads.append(payload_id)
-            del payloads[:-MOST_PAYLOADS]
 
     def fade(self, row: int, share_kept: Callable[[np.float64], Vector], *, tick: float) -> None:
         """Its evidence as of this tick."""
@@ -130,18 +125,12 @@ class RememberedRows:
             self._stage_to_code = {name: number for number, name in enumerate(self._stage_to_code)}
 
     def erase(self, payload_id: str) -> None:
-        """Forgets this payload, and each row that was of no other."""
-        is_kept = np.ones(self._count, dtype=bool)
-        for row, payloads in enumerate(self._payloads[: self._count]):
-            if payload_id in payloads:
-                payloads.remove(payload_id)
-                is_kept[row] = bool(payloads)
-        self._keep(is_kept)
+        """Forgets the vector that was made of this text, and what was earned there."""
+        self._keep(np.array([each != payload_id for each in self._payloads[: self._count]], dtype=bool))
 
-    def vectors(self) -> tuple[Embedding, list[str | None]]:
-        """(rows, dimension), and the id of one payload of each row, where there is one."""
-        kept = self._payloads[: self._count]
-        return self._vectors[: self._count].copy(), [payloads[-1] if payloads else None for payloads in kept]
+    def vectors(self) -> tuple[Embedding, list[str]]:
+        """(rows, dimension), and the id of the text that each was made of."""
+        return self._vectors[: self._count].copy(), self._payloads[: self._count]
 
     def state(self) -> dict[str, object]:
         count = self._count
@@ -154,7 +143,7 @@ class RememberedRows:
             "stage_of": self._stages[:count].tolist(),
             "booked": self._booked[:count].tolist(),
             "ticks": self._ticks[:count].tolist(),
-            "payloads": [list(payloads) for payloads in self._payloads[:count]],
+            "payloads": self._payloads[:count],
             "earned": [self._earned(row) for row in range(count)],
         }
 
@@ -176,8 +165,8 @@ class RememberedRows:
         self._booked[:count] = saved["booked"]
         self._ticks[:count] = saved["ticks"]
         self._clock = max(saved["booked"], default=0)
+        self._payloads[:count] = [str(payload_id) for payload_id in saved["payloads"]]
         for row in range(count):
-            self._payloads[row] = [str(each) for each in saved["payloads"][row]]
             for place, n, s in saved["earned"][row]:
                 self._outcomes[:, row, int(place)] = (n, s)
 
@@ -206,7 +195,7 @@ class RememberedRows:
         self._stages = np.concatenate([self._stages, np.full(more, -1)])
         self._booked = np.concatenate([self._booked, np.zeros(more, dtype=np.int64)])
         self._ticks = np.concatenate([self._ticks, np.zeros(more)])
-        self._payloads += [[] for _ in range(more)]
+        self._payloads += [""] * more
 
     def _keep(self, is_kept: NDArray[np.bool_]) -> None:
         rows = np.flatnonzero(is_kept)

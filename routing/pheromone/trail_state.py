@@ -87,7 +87,7 @@ class TrailState:
         """Which way the candidate's quality has changed; None: it has not."""
         return self._changes.alarm(arm) if self._parts.changes else None
 
-    def remembered(self) -> tuple[Embedding, list[str | None], str]:
+    def remembered(self) -> tuple[Embedding, list[str], str]:
         """(texts, dimension) vectors, the id of a payload of each, and the encoder they are of."""
         return (*self._neighbours.rows.vectors(), self._neighbours.rows.encoder)
 
@@ -135,11 +135,7 @@ class TrailState:
     def plain(self) -> dict[str, object]:
         """As JSON values."""
         return {
-            "cells": [
-                {"stage": stage, **cell, "variance": _variance(cell)}
-                for stage, cells in self._stages.items()
-                for cell in cells.state()
-            ],
+            "cells": [{"stage": stage, **cell} for stage, cells in self._stages.items() for cell in cells.state()],
             "stages": list(self._stages),
             "neighbours": self._neighbours.state(),
             "changes": self._changes.state(),
@@ -208,7 +204,7 @@ class TrailState:
             weight=event.weight,
         )
         cells.deposit(event, self._settings.rule, tick=tick)
-        if vector is not None and event.weight > 0:
+        if vector is not None and event.payload_id is not None and event.weight > 0:
             row = self._neighbours.book(
                 near, vector, stage=stage, encoder=encoder, payload_id=event.payload_id, tick=tick
             )
@@ -303,8 +299,3 @@ def _who(tenant: str, principal: str) -> str:
 def likeliest(mixture: Mapping[str, float]) -> str:
     """Of two that are as likely, the first by name."""
     return min(mixture, key=lambda task: (-mixture[task], task))
-
-
-def _variance(cell: Mapping[str, object]) -> float:
-    n = cast(float, cell["n"])
-    return cast(float, cell["spread"]) / n if n > 0 else 0.0
