@@ -18,10 +18,10 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
+from orchestrator.budget_settings import BudgetSettings
 from orchestrator.errors import SettingsInvalid
 from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
 from orchestrator.verifiers.settings import VerifierSettings
-from storage.budget_records import RESOURCES, BudgetLimits, OnExhausted
 
 ENV_PREFIX = "ANTROUTE_"
 SETTINGS_VARIABLE = "ANTROUTE_SETTINGS"
@@ -94,24 +94,6 @@ class CandidateSettings(Section):
     def candidate_id(self) -> str:
         marks = ("+skills" if self.skills else "") + ("+found" if self.found_skills else "")
         return self.id or f"{self.agent}/{self.model}{marks}"
-
-
-class BudgetSettings(Section):
-    """Limits of four resources; None means none."""
-
-    account_limit_usd: Decimal | None = Field(default=None, ge=0)  # of the account `default`, over all runs
-    account_limit_tokens: int | None = Field(default=None, ge=0)
-    account_limit_seconds: float | None = Field(default=None, ge=0)
-    account_limit_joules: float | None = Field(default=None, ge=0)
-    run_limit_usd: Decimal = Field(default=Decimal("0.10"), ge=0)  # of one run that names no budget
-    run_limit_tokens: int | None = Field(default=None, ge=0)
-    run_limit_seconds: float | None = Field(default=None, ge=0)  # that models work for it, side by side or not
-    run_limit_joules: float | None = Field(default=None, ge=0)
-    on_exhausted: OnExhausted = "stop"  # when a run's budget allows nobody
-    run_timeout_seconds: float = Field(default=120.0, gt=0)
-
-    def limits(self, of: Literal["account", "run"]) -> BudgetLimits:
-        return BudgetLimits(**{name: getattr(self, f"{of}_limit_{name}") for name in RESOURCES})
 
 
 class RewardSettings(Section):
