@@ -14,17 +14,19 @@ from routing.policies.regressions import Regressions
 from routing.policies.thompson import chances_of_best
 from storage.errors import InvalidInput
 
-DEFAULT_ALPHA = 0.1  # v: width of the posterior
-DEFAULT_RIDGE = 0.05  # λ: pull of the weights toward the prior
+DEFAULT_ALPHA = 0.1  # v: width of the posterior, as GreenServ has it
+DEFAULT_RIDGE = 3.0  # λ: pull of the weights toward the prior
 DEFAULT_PRIOR_REWARD = 0.6  # of an arm that was never seen
+BIAS_SCALE = 4.0  # of the bias in x: an arm's level is pulled 1/16 as hard as what task and signals change in it
 
 
 class LinTS(Policy):
     """θ_a ~ N(θ̂_a, v² A_a⁻¹), so that arm a earns N(xᵀθ̂_a, v² xᵀA_a⁻¹x) (Agrawal and Goyal, 2013, arXiv:1209.3352,
-    with disjoint arms as in arXiv:1003.0146). x: (d,), [1, w(q), cheap signals].
+    with disjoint arms as in arXiv:1003.0146). x: (d,), [4, w(q), cheap signals].
 
     p_a = P(arm a is the best) by quadrature (`chances_of_best`), after the penalties of the arms' conditions: asking
-    twice gives the same answer and the propensity is known. α and ridge are GreenServ's.
+    twice gives the same answer and the propensity is known. GreenServ's ridge of .05 and its bins of task, length and
+    complexity in the place of the signals earned less on each measured stream but one (benchmarks/bandits.py).
     """
 
     def __init__(
@@ -42,22 +44,22 @@ class LinTS(Policy):
         self.alpha = alpha
         self.exploration = checked_exploration(exploration)
         self.condition_weights = condition_weights
-        self._regressions = Regressions("LinTS", ridge=ridge, prior_reward=prior_reward)
+        self._regressions = Regressions("LinTS", ridge=ridge, prior_reward=prior_reward / BIAS_SCALE)
         self._energy = EnergyReward(energy_weight)
 
     def scores(self, arms: Sequence[str], context: Context) -> Sequence[Mapping[str, float]]:
-        x, taken_off = context.vector, penalties(arms, context, self.condition_weights)
+        x, taken_off = features(context), penalties(arms, context, self.condition_weights)
         means = [self._regressions.of(arm, x).mean(x) for arm in arms]
         return [{"predicted_reward": mean} | off for mean, off in zip(means, taken_off, strict=True)]
 
     def probabilities(self, arms: Sequence[str], context: Context) -> Vector:
-        x = context.vector
+        x = features(context)
         means = np.array([sum(score.values()) for score in self.scores(arms, context)])
         deviations = np.array([self.alpha * self._regressions.of(arm, x).deviation(x) for arm in arms])
         return with_floor(chances_of_best(means, deviations), self.exploration)
 
     def update(self, arm: str, context: Context, reward: float) -> None:
-        self._regressions.add(arm, context.vector, reward)
+        self._regressions.add(arm, features(context), reward)
 
     def observe(self, arm: str, context: Context, lesson: Lesson) -> None:
         self.update(arm, context, self._energy.of(lesson))
@@ -70,3 +72,10 @@ class LinTS(Policy):
         self._regressions.restore(state.get("arms"))
         if "energy" in state:
             self._energy.restore(state["energy"])
+
+
+def features(context: Context) -> Vector:
+    """The context's vector, with its first entry, the bias, scaled."""
+    x = context.vector.copy()
+    x[0] *= BIAS_SCALE
+    return x

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from routing.policies.lints import LinTS
+from routing.policies.lints import LinTS, features
 from routing.registry import make_policy
 from routing.router import sample
 from storage.errors import InvalidInput
@@ -77,14 +77,14 @@ def test_probabilities_are_those_of_sampling_from_the_posterior() -> None:
     xs, arms = rng.uniform(size=(60, 4)), ["a", "b", "c"]
     for x, arm in zip(xs, arms * 20, strict=True):
         policy.update(arm, replace(a_context(), vector=x), float(rng.uniform()))
-    x = xs[0]
-    draws = []
+    context = replace(a_context(), vector=xs[0])
+    x, draws = features(context), []
     for arm in arms:
         regression = policy._regressions.of(arm, x)
         thetas = rng.multivariate_normal(regression.theta, 0.3**2 * regression.inverse, size=200_000)
         draws.append(thetas @ x)
     sampled = np.bincount(np.argmax(draws, axis=0), minlength=3) / 200_000
-    np.testing.assert_allclose(policy.probabilities(arms, replace(a_context(), vector=x)), sampled, atol=0.01)
+    np.testing.assert_allclose(policy.probabilities(arms, context), sampled, atol=0.01)
 
 
 def test_a_context_of_another_length_and_a_width_of_zero_are_refused() -> None:
