@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from platformdirs import user_cache_path, user_data_path
@@ -21,14 +20,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from orchestrator.budget_settings import BudgetSettings
 from orchestrator.errors import SettingsInvalid
 from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
+from orchestrator.settings_errors import fault_line, nearest
 from orchestrator.verifiers.settings import VerifierSettings
 
 ENV_PREFIX = "ANTROUTE_"
 SETTINGS_VARIABLE = "ANTROUTE_SETTINGS"
 DEFAULT_SETTINGS_FILE = Path("antroute.yaml")
 MOST_SHOWN_SKILLS = 24  # a longer list confuses a model more than it helps
-
-C = TypeVar("C")
 
 
 class Section(BaseModel):
@@ -331,7 +329,7 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as exc:
-        raise SettingsInvalid("\n".join(_line(error["loc"], error) for error in exc.errors())) from exc
+        raise SettingsInvalid("\n".join(fault_line(Settings, error["loc"], error) for error in exc.errors())) from exc
     except (yaml.YAMLError, ValueError, OSError) as exc:  # the file is no YAML, or a variable no JSON
         raise SettingsInvalid(f"The settings cannot be read: {exc}") from exc
 
@@ -342,44 +340,4 @@ def refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     for name in environment:
         head = name.upper().partition("__")[0]
         if head.startswith(ENV_PREFIX) and head not in known and name != SETTINGS_VARIABLE:
-            raise SettingsInvalid(f"Unknown environment variable {name!r}{_nearest(head, known)}.")
-
-
-def _line(place: tuple[int | str, ...], error: Mapping[str, Any]) -> str:
-    key = ".".join(map(str, place))
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(place)
-        return f"Unknown setting {key!r}{_nearest(str(place[-1]), known)}; known here: {', '.join(sorted(known))}."
-    return f"Setting {key!r}: {error['msg']} (got {_shown(place, error['input'])})."
-
-
-def _shown(place: tuple[int | str, ...], value: object) -> str:
-    """A wrong value, short enough to read; only its type where it could be a secret, or hold one."""
-    field = _section_at(place[:-1]).model_fields.get(str(place[-1]))
-    is_plain = field is not None and not _classes_in(field.annotation, (SecretStr, BaseModel))
-    return repr(value)[:80] if is_plain and isinstance(value, str | int | float | None) else type(value).__name__
-
-
-def _known_keys(place: tuple[int | str, ...]) -> list[str]:
-    return list(_section_at(place[:-1]).model_fields)
-
-
-def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
-    section: type[BaseModel] = Settings
-    for part in place:
-        if isinstance(part, str) and part in section.model_fields:
-            found = _classes_in(section.model_fields[part].annotation, BaseModel)
-            section = found[0] if found else section
-    return section
-
-
-def _classes_in(annotation: object, wanted: type[C] | tuple[type[C], ...]) -> list[type[C]]:
-    """The classes of these kinds inside an annotation such as dict[str, ModelSettings]."""
-    if isinstance(annotation, type) and issubclass(annotation, wanted):
-        return [annotation]
-    return [found for part in get_args(annotation) for found in _classes_in(part, wanted)]
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+            raise SettingsInvalid(f"Unknown environment variable {name!r}{nearest(head, known)}.")
