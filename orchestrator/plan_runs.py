@@ -20,6 +20,7 @@ from orchestrator.verifiers.base import ErrorRates, Verdict, Verifier
 from orchestrator.verifiers.model import JudgeReply
 from orchestrator.verifiers.named import Asks
 from storage.budget_records import BudgetAccount, BudgetLimits
+from storage.provenance import is_verified
 from storage.records import Query
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class ServiceWork:
             return answer
         verdict = found.on_answer_of(answer.candidate_id)
         await self.credit(answer, verdict)
+        if not is_verified(verdict.judged_by):  # kept in the log, and no plan gets to weigh it
+            return answer
         return replace(answer, verdict=verdict)
 
     async def verify_text(self, text: str) -> Verdict | None:

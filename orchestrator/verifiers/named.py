@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.verifiers.base import Verifier, VerifierSpec
-from orchestrator.verifiers.model import AskJudge
+from orchestrator.verifiers.model import AskJudge, JudgeReply
 from orchestrator.verifiers.person import AskPerson
 from orchestrator.verifiers.registry import VERIFIERS, make_verifier
 from routing.registry import unknown
 from storage.errors import InvalidInput
+from storage.records import Query
 
 DECLARATIVE = frozenset({"checker", "json_schema", "numeric", "regex"})  # they compare, and run nothing of a caller's
 ASKING = frozenset({"model", "person"})  # made anew for each run, which has the way to ask
@@ -77,7 +78,7 @@ class NamedVerifiers:
             )
         try:
             if spec.kind in ASKING:
-                self._asking(name, spec, Asks(judge=_nobody, person=_nobody))
+                self._asking(name, spec, Asks(judge=_no_judge, person=_nobody))
             else:
                 self._name_to_verifier[name] = _made(name, spec, {})
         except InvalidInput as exc:
@@ -91,5 +92,10 @@ def _made(name: str, spec: VerifierSpec, more: Mapping[str, object]) -> Verifier
     return make_verifier(VerifierSpec(kind=spec.kind, options={**spec.options, **more, "name": name}))
 
 
-async def _nobody(*_: object) -> None:
-    """Stands for whoever is asked, while options are checked."""
+async def _no_judge(prompt: str, candidate_id: str | None) -> JudgeReply:
+    """Stands for the judge, while options are checked."""
+    return JudgeReply(text="", candidate_id="")
+
+
+async def _nobody(query: Query, answer: str) -> None:
+    """Stands for the person, while options are checked."""

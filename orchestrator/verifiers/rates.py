@@ -87,7 +87,8 @@ class VerifierRates:
     The truth of a verdict is what the most trusted other judge said: environment, then user, verifier, judge. It must
     be more trusted than the verdict's own judge; a verifier never judges itself, and `self` judges nobody. An outcome
     counts once, however often it is told; a later, more trusted one takes the place of the former.
-    Truths are known of a choice of answers only (those that somebody looked into), so rates are of those.
+    Rates are of the newest decisions that were told of, and truths are known of some answers only: those that somebody
+    looked into.
     """
 
     def __init__(self, name_to_kind: Mapping[str, str] | None = None, *, remembered: int = REMEMBERED) -> None:
@@ -139,8 +140,8 @@ class VerifierRates:
             self._count(answer.counted, by=-1)
             answer.counted = _cases(answer.words)
             self._count(answer.counted, by=1)
-        while len(self._id_to_answer) > self._remembered:  # what was counted stays counted
-            self._id_to_answer.popitem(last=False)
+        while len(self._id_to_answer) > self._remembered:
+            self._count(self._id_to_answer.popitem(last=False)[1].counted, by=-1)
 
     def _count(self, cases: Sequence[_Case], *, by: int) -> None:
         for case in cases:

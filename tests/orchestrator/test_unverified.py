@@ -8,8 +8,11 @@ from typing import get_args
 
 import pytest
 
+from agents.llm import CompletionRequest
+from orchestrator.plans.registry import PLANS
 from orchestrator.rewards import Rewards
 from orchestrator.training_data import import_traces
+from routing.errors import NoCandidate
 from routing.registry import POLICIES
 from routing.router import PolicyRouter
 from storage.errors import InvalidInput
@@ -73,3 +76,25 @@ async def test_self_judged_runs_are_no_training_rows(make_service: MakeService) 
     await service.feedback(run.decision_id, quality=1.0, judged_by="self")
     with pytest.raises(InvalidInput):
         await import_traces(service.stores, scripted_settings())
+
+
+@pytest.mark.parametrize("plan", sorted(PLANS))
+async def test_no_plan_gets_a_verdict_that_a_candidate_gave_its_own_answer(
+    plan: str, make_service: MakeService
+) -> None:
+    """The judge is the candidate that answers: its PASS is kept in the log as `self`, and nothing is made of it."""
+
+    def boasts(request: CompletionRequest) -> str:
+        lines = request.messages[-1].content.splitlines()
+        return lines[-2] if lines[-1].startswith("FAIL ") else "Lyon"
+
+    service = await make_service(small=boasts, large=boasts, verifiers={"own": {"kind": "model", "candidate": "large"}})
+    try:
+        run = await service.run(QUESTION, plan=plan, verifier="own", candidate="large", budget_usd=1)
+    except (InvalidInput, NoCandidate) as error:
+        pytest.skip(f"it does not run over plain scripted models: {error}")
+    trace = await service.trace(run.run_id)
+    outcomes = [outcome for attempt in trace.attempts for outcome in attempt.outcomes if outcome.verifier == "own"]
+    assert {outcome.judged_by for outcome in outcomes} <= {"self"}
+    assert run.verdict is None
+    assert not [reward for attempt in trace.attempts for reward in attempt.rewards if reward.judged_by == "self"]

@@ -93,14 +93,13 @@ def test_an_outcome_counts_once_however_often_it_is_told() -> None:
     assert counted(outcomes * 3) == Counts(accepted_wrong=1)
 
 
-def test_many_decisions_cost_bounded_memory_and_keep_their_counts() -> None:
+def test_rates_are_of_the_newest_decisions_in_bounded_memory() -> None:
     rates = VerifierRates(remembered=10)
     for decision in range(100):
         rates.learn([said(decision, "verifier", 1.0, verifier="lint"), said(decision, "user", 1.0)])
-    assert rates.name_to_counts["lint"] == Counts(accepted_right=100)
-    assert len(rates._id_to_answer) == 10
-    rates.learn([said(1, "environment", 0.0)])  # too late: nobody knows any more what lint said of it
-    assert rates.name_to_counts["lint"] == Counts(accepted_right=100)
+    assert rates.name_to_counts["lint"] == Counts(accepted_right=10)
+    rates.learn([said(1, "verifier", 1.0, verifier="lint"), said(1, "environment", 0.0)])  # an old one, told in full
+    assert rates.name_to_counts["lint"] == Counts(accepted_right=9, accepted_wrong=1)
 
 
 def test_chance_after_a_verdict_follows_bayes() -> None:
