@@ -26,13 +26,13 @@ PALETTE = (
     (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129), (92, 200, 99),
     (170, 220, 50), (253, 231, 37),
 )  # fmt: skip
-DARK_BELOW = 0.62  # of the way through the palette: white ink on the colours before it
+DARK_BELOW = 0.43  # of the way through the palette: white ink on the colours before it
 
 STYLE = """
 svg{font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:12px}
 .ground{fill:#fff}.ink{fill:#1b1b1b}.dim{fill:#5a5a5a}.none{fill:#ededed}.line{stroke:#8a8a8a;fill:none}
 .big{font-size:16px;font-weight:600}.stage{font-size:13px;font-weight:600}
-.light{fill:#fff}.dark{fill:#101010}
+.light{fill:#fff}.dark{fill:#000}
 @media (prefers-color-scheme:dark){
 .ground{fill:#16181c}.ink{fill:#ececec}.dim{fill:#a8a8a8}.none{fill:#2a2d33}.line{stroke:#7a7a7a}}
 """.strip()
@@ -141,7 +141,7 @@ def _legend(top: int, low: float, high: float) -> str:
             *steps,
             _text(MARGIN, top + 28, f"{low:.3f}", "ink"),
             f'<text class="ink" x="{end}" y="{top + 28}" text-anchor="end">{high:.3f}</text>',
-            _text(end + 12, top + 11, "trail τ (utility, 0 to 1)", "ink"),
+            _text(end + 12, top + 11, "trail τ (utility, 0 to 1)" if (low, high) == (0.0, 1.0) else "trail τ", "ink"),
             f'<rect class="none" x="{end + 190}" y="{top}" width="18" height="12"/>',
             _text(end + 214, top + 11, "nothing learned", "ink"),
         ]
