@@ -12,6 +12,7 @@ from orchestrator.rest.schemas import OutcomeRequest, RouteRequest, options_of
 from orchestrator.service import Service
 from orchestrator.views import attempt_view, plain, record_view, trace_view
 from storage.audit import verify
+from storage.provenance import provenance_of
 from storage.records import Generation
 from storage.stores import DecisionFilter
 
@@ -61,8 +62,12 @@ async def list_decisions(request: Request, query: Annotated[DecisionQuery, Query
 
 @router.get("/decisions/{decision_id}")
 async def get_decision(decision_id: str, request: Request) -> dict[str, Any]:
-    """A decision with its outcomes and rewards."""
-    return attempt_view(await service_of(request).attempt(decision_id))
+    """A decision with its outcomes and rewards, and where its answer comes from while its candidate is in service."""
+    service = service_of(request)
+    attempt = await service.attempt(decision_id)
+    candidate = service.nodes.candidates.get(attempt.decision.candidate_id or "")
+    came = None if candidate is None else provenance_of(candidate, attempt.decision, attempt.outcomes)
+    return {**attempt_view(attempt), "provenance": plain(came)}
 
 
 @router.post("/decisions/{decision_id}/outcomes", status_code=201)
