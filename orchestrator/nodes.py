@@ -182,9 +182,9 @@ class Nodes:
             if checker is not None:
                 outcome = replace(outcome, quality=check(checker, state["answer"]), judged_by="verifier")
             items.append(payload)
-        reward = self.rewards.reward_for(outcome, cost_usd=outcome.cost_usd)
-        items += [outcome, *([reward] if reward else ()), *self.tracer.collect(state["query"])]
         spent = self._actual(decision, outcome)
+        reward = self.rewards.reward_for(outcome, cost_usd=outcome.cost_usd, joules=spent.joules)
+        items += [outcome, *([reward] if reward else ()), *self.tracer.collect(state["query"])]
         if state.get("hold_id") is not None:
             self.router.ended(decision, outcome)
         try:

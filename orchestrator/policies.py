@@ -55,6 +55,8 @@ def _options(settings: Settings, candidates: Iterable[Candidate]) -> dict[str, d
     weights = weights_in(settings)
     return {
         "cheapest": {"arm_to_price_usd": prices},
+        "lints": {"energy_weight": settings.reward.energy_weight},
+        "linucb": {"energy_weight": settings.reward.energy_weight},
         "pheromone": {**settings.memory.model_dump(), "weights": weights},
         TRAINED: {"weights": weights},
     }

@@ -21,10 +21,13 @@ class Rewards:
         relative_cost = float(cost_usd / self.reference_cost_usd)
         return max(0.0, min(1.0, quality - self.cost_weight * relative_cost))
 
-    def reward_for(self, outcome: Outcome, *, cost_usd: Decimal, latency_seconds: float | None = None) -> Reward | None:
+    def reward_for(
+        self, outcome: Outcome, *, cost_usd: Decimal, latency_seconds: float | None = None, joules: float = 0.0
+    ) -> Reward | None:
         """None when nobody but its maker has judged the outcome: its own confidence says nothing of its worth.
 
-        `cost_usd` and `latency_seconds` are the execution's, which a later verdict does not repeat.
+        `cost_usd`, `latency_seconds` and `joules` (0: not known) are the execution's, which a later verdict does not
+        repeat.
         """
         if outcome.quality is None or not is_verified(outcome.judged_by):
             return None
@@ -38,6 +41,7 @@ class Rewards:
             judged_by=outcome.judged_by,
             cost_usd=cost_usd,
             latency_seconds=outcome.latency_seconds if latency_seconds is None else latency_seconds,
+            joules=joules,
         )
 
 

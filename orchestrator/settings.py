@@ -99,6 +99,7 @@ class RewardSettings(Section):
 
     cost_weight: float = Field(default=0.3, ge=0)
     reference_cost_usd: Decimal | None = Field(default=None, gt=0)  # default: a usual call of the dearest model
+    energy_weight: float = Field(default=0.0, ge=0, le=1)  # of energy, in what `linucb` and `lints` learn
 
 
 class MemorySettings(Section):

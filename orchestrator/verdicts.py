@@ -59,10 +59,12 @@ class Verdicts:
             judged = replace(judged, id=f"outcome_{digest[:16]}")
         if known := _with_id(outcomes, judged.id):
             return _same_verdict(known, judged)
+        candidate = self.nodes.candidates.get(decision.candidate_id)  # None: it has left the settings
         reward = self.nodes.rewards.reward_for(
             judged,
             cost_usd=sum((o.cost_usd for o in outcomes), Decimal(0)),
             latency_seconds=sum(o.latency_seconds for o in outcomes),
+            joules=sum(candidate.card.joules(o.usage) for o in outcomes) if candidate else 0.0,
         )
         try:
             lesson = None if await decisions.rewards_of(decision_id) else reward

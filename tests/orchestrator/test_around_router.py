@@ -6,7 +6,7 @@ import asyncio
 
 from orchestrator.service import Run, Service
 from storage.records import Assessment, BudgetAccount, Decision
-from tests.conftest import MakeService, answers
+from tests.conftest import LARGE, SMALL, MakeService, answers
 from tests.orchestrator.doubles import GatedLLM
 from tests.orchestrator.rest_app import MakeHttp, chat
 
@@ -75,6 +75,15 @@ async def test_calls_under_way_count_against_a_candidate(make_service: MakeServi
     after = await service.route(QUESTION)
     assert [of(d, "small").contributions.get("load", 0.0) for d in (before, after)] == [0.0, 0.0]
     assert of(during, "small").contributions["load"] < of(during, "large").contributions["load"] == 0.0
+
+
+async def test_energy_of_an_answer_is_learned_with_its_verdict(make_service: MakeService) -> None:
+    hungry = {**SMALL, "joules_per_input_token": 2.0, "joules_per_output_token": 10.0}
+    service = await make_service(models={"small": hungry, "large": LARGE}, reward={"energy_weight": 0.5})
+    run = await service.run(QUESTION, candidate="small")
+    await service.feedback(run.decision_id, quality=1.0)
+    reward = (await service.attempt(run.decision_id)).rewards[0]
+    assert reward.joules == 2.0 * run.usage.input + 10.0 * run.usage.output > 0
 
 
 async def test_spend_beyond_the_allowance_raises_a_price_that_decisions_show(make_service: MakeService) -> None:
