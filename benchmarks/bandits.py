@@ -26,7 +26,10 @@ from routing.router import sample
 from routing.training.files import read_dataset
 from skills.embedding import embed
 
-POLICIES = ("best_single", "table", "ucb1", "thompson", "linucb", "lints")
+GREENSERV = "alpha=0.1,ridge=0.05"
+POLICIES = (
+    "best_single", "table", "ucb1", "thompson", "linucb", f"linucb:{GREENSERV}", "lints", f"lints:{GREENSERV}",
+)  # fmt: skip
 EXAMPLES = 6  # train queries of each task that the catalogue is made of; they are not in the stream
 WEIGHED = {"cost": "cost_usd", "latency": "latency_seconds"}
 
@@ -96,7 +99,7 @@ def arguments() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, required=True, help="folder of data sets")
     options.add_argument("--sets", nargs="+", default=list(SETS))
-    options.add_argument("--policies", nargs="+", default=list(POLICIES))
+    options.add_argument("--policies", nargs="+", default=list(POLICIES), help="NAME or NAME:OPTION=NUMBER,…")
     options.add_argument("--seeds", type=int, default=5, help="orders of the stream, each with draws of its own")
     options.add_argument("--rounds", type=int, default=2000, help="queries of a stream, at most")
     options.add_argument("--candidates", type=int, default=8, help="from the worst to the best; 2 or more")
@@ -154,10 +157,8 @@ def rows_of(stream: Stream, given: argparse.Namespace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {"set": stream.name, "policy": name, "utility": float(x)} for name, x in lines.items()
     ]
-    makers: dict[str, Callable[[], Policy]] = {n: partial(make_policy, n) for n in given.policies if n != "ucb1"}
-    if "ucb1" in given.policies:
-        makers["ucb1"] = UCB1
-    for name, make in makers.items():
+    for name in given.policies:
+        make = maker_of(name)
         played = np.array([play(make(), stream, seed=seed) for seed in range(given.seeds)])
         rows.append(
             {
@@ -175,6 +176,14 @@ def rows_of(stream: Stream, given: argparse.Namespace) -> list[dict[str, Any]]:
     for row in rows:
         print(json.dumps({key: round(x, 4) if isinstance(x, float) else x for key, x in row.items()}), flush=True)
     return rows
+
+
+def maker_of(name: str) -> Callable[[], Policy]:
+    """`lints:ridge=1` is the registry's policy with an option; `ucb1` is our own."""
+    policy, _, options = name.partition(":")
+    pairs = (option.partition("=") for option in options.split(",") if option)
+    values = {key: float(value) for key, _, value in pairs}
+    return UCB1 if policy == "ucb1" else partial(make_policy, policy, **values)
 
 
 def play(policy: Policy, stream: Stream, *, seed: int) -> tuple[float, float]:

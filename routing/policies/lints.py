@@ -25,8 +25,8 @@ class LinTS(Policy):
     with disjoint arms as in arXiv:1003.0146). x: (d,), [4, w(q), cheap signals].
 
     p_a = P(arm a is the best) by quadrature (`chances_of_best`), after the penalties of the arms' conditions: asking
-    twice gives the same answer and the propensity is known. GreenServ's ridge of .05 and its bins of task, length and
-    complexity in the place of the signals earned less on each measured stream but one (benchmarks/bandits.py).
+    twice gives the same answer and the propensity is known. GreenServ's ridge of .05, or its bins of task, length
+    and complexity in the place of the signals, earned less on most measured streams (benchmarks/bandits.py).
     """
 
     def __init__(
