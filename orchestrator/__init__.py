@@ -13,17 +13,22 @@ if TYPE_CHECKING:
     from orchestrator.checkers import Checker
     from orchestrator.client import Client
     from orchestrator.compiling import compile_workflow
+    from orchestrator.errors import BudgetAsk
     from orchestrator.plans.base import PlanSpec
     from orchestrator.reading import Trace
     from orchestrator.sdk import Orchestrator
     from orchestrator.service import Run
     from orchestrator.settings import Settings, load_settings
     from orchestrator.workflow import Workflow, WorkflowRun, routed_node
+    from storage.budget_records import Amount, BudgetLimits, Shortfall
     from storage.errors import BudgetExceeded, ServiceError
 
 NAME_TO_HOME = {
+    "Amount": "storage.budget_records",
     "Blocking": "orchestrator.blocking",
+    "BudgetAsk": "orchestrator.errors",
     "BudgetExceeded": "storage.errors",
+    "BudgetLimits": "storage.budget_records",
     "Checker": "orchestrator.checkers",
     "Client": "orchestrator.client",
     "Orchestrator": "orchestrator.sdk",
@@ -31,6 +36,7 @@ NAME_TO_HOME = {
     "Run": "orchestrator.service",
     "ServiceError": "storage.errors",
     "Settings": "orchestrator.settings",
+    "Shortfall": "storage.budget_records",
     "Trace": "orchestrator.reading",
     "Workflow": "orchestrator.workflow",
     "WorkflowRun": "orchestrator.workflow",
@@ -40,8 +46,9 @@ NAME_TO_HOME = {
 }
 
 __all__ = [
-    "Blocking", "BudgetExceeded", "Checker", "Client", "Orchestrator", "PlanSpec", "Run", "ServiceError", "Settings",
-    "Trace", "Workflow", "WorkflowRun", "compile_workflow", "load_settings", "routed_node",
+    "Amount", "Blocking", "BudgetAsk", "BudgetExceeded", "BudgetLimits", "Checker", "Client", "Orchestrator",
+    "PlanSpec", "Run", "ServiceError", "Settings", "Shortfall", "Trace", "Workflow", "WorkflowRun",
+    "compile_workflow", "load_settings", "routed_node",
 ]  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from orchestrator.checkers import Checker, check
-from orchestrator.errors import DeadlineExceeded
+from orchestrator.errors import BudgetAsk, DeadlineExceeded
+from orchestrator.exhaustion import chosen
 from orchestrator.expectations import expected_quality
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Standing
 from orchestrator.rewards import USUAL_CALL
@@ -61,7 +62,6 @@ class ServiceWork:
     plan: str
     verifier: Verifier | None
     timeout_seconds: float
-    limits: BudgetLimits  # of the whole run
     started: float = field(default_factory=time.perf_counter)
     notes: dict[str, str] = field(default_factory=dict)
     states: list[RunState] = field(default_factory=list)  # of all asks that ended well
@@ -127,9 +127,12 @@ class ServiceWork:
     async def standings(self, *, step: str, text: str | None = None) -> list[Standing]:
         state = await self.service.nodes.with_found_skills(self._state(Ask(step=step, text=text)))
         try:
-            choice, _ = await self.service.nodes.choose(state)
+            made = await chosen(self.service.nodes, state)
         finally:
             self.service.nodes.tracer.collect(state["query"])
+        choice = made.choice
+        if shortfall := made.state.get("shortfall") if choice.candidate_id is None else None:
+            raise BudgetAsk.of(shortfall)
         candidates, expected = self.service.nodes.candidates, expected_quality(choice)
         standings = [
             Standing(
@@ -171,7 +174,6 @@ class ServiceWork:
             step=ask.step,
             account=self.query.account_id,
             candidate=ask.candidate,
-            budget=self.limits,
             generation=ask.generation or self.query.generation,
             messages=self.query.context_messages if ask.messages is None else tuple(ask.messages),
             timeout_seconds=max(self.seconds_left(), 0.001),
@@ -179,6 +181,7 @@ class ServiceWork:
         state = self.service.start(self.query.text if ask.text is None else ask.text, options)
         return {
             **state,
+            "limits": BudgetLimits(),  # the run's account has them, for all asks together
             "policy": state["policy"] or ask.policy,
             "plan": self.plan,
             "among": ask.among or self._allowed(),
@@ -211,7 +214,6 @@ async def run_plan(
         plan=name,
         verifier=None,
         timeout_seconds=first["timeout_seconds"],
-        limits=limits,
     )
     work.verifier = await _verifier(work)
     tracer = service.nodes.tracer

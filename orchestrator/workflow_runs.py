@@ -40,7 +40,9 @@ async def run_workflow(
 
         async def run(values: Mapping[str, str]) -> str:
             text = step.filled({**inputs, **values})
-            options["budget"] = allocation.begin(step.name, p95=await _least(service, text, options))
+            least = await _least(service, text, options)
+            allocation.limits = (await service.stores.budgets.get(run_id)).limits  # more may have been granted
+            options["budget"] = allocation.begin(step.name, p95=least)
             runs[step.name] = await service.run(text, **options)
             allocation.end(step.name, spent=runs[step.name].spent)
             return runs[step.name].answer

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from agents.llm import CompletionRequest
-from orchestrator.errors import DeadlineExceeded
+from orchestrator.errors import BudgetAsk, DeadlineExceeded
 from orchestrator.nodes import HOLD_GRACE_SECONDS
+from orchestrator.plans.base import PlanSpec
+from orchestrator.run_options import RunOptions
 from orchestrator.service import Run, Service
 from storage.audit import verify
-from storage.budget_records import RESOURCES, Amount, BudgetAccount, BudgetLimits, Resource
+from storage.budget_records import RESOURCES, Amount, BudgetAccount, BudgetLimits, Resource, Shortfall
 from storage.errors import BudgetExceeded, ServiceError
 from storage.records import Generation, utc_now
 from storage.registry import open_stores
@@ -103,6 +105,35 @@ async def test_asks_side_by_side_on_one_account_never_overspend_any_resource(
     assert job.limits.fits(job.spent)
     assert any(isinstance(end, BudgetExceeded) for end in ends)
     assert (await service.stores.budgets.get("default")).spent == job.spent
+
+
+async def test_a_plan_s_asks_share_the_run_s_limits_and_degrade_together(make_service: MakeService) -> None:
+    service = await make_service(small=wordy, large=wordy, models=MODELS)
+    options: RunOptions = {"plan": PlanSpec(name="vote", options={"mass": 1.0}), "generation": SHORT}
+    both = await service.run("Say a lot.", **options)
+    assert (both.attempts, both.is_degraded) == (2, False)
+    worst_case = max(each.tokens for each in await service.worst_cases("Say a lot.", {"generation": SHORT}))
+    for limit in (2 * worst_case - 1, worst_case):  # then the second ask finds too little
+        one = await service.run("Say a lot.", **options, budget={"tokens": limit})
+        assert (one.attempts, one.is_degraded, one.spent.tokens <= limit) == (1, True, True)
+    with pytest.raises(BudgetExceeded, match="are left"):
+        await service.run("Say a lot.", **options, budget={"tokens": worst_case - 1})
+    with pytest.raises(BudgetAsk, match="needs 1 token more than is left"):
+        await service.run("Say a lot.", **options, budget={"tokens": worst_case - 1}, on_exhausted="ask")
+    cut = await service.run("Say a lot.", **options, budget={"tokens": worst_case - 1}, on_exhausted="degrade")
+    assert (cut.candidate_id, cut.is_degraded, cut.attempts) == ("small", True, 1)
+    assert (await service.stores.budgets.get(cut.run_id)).limits.fits(cut.spent)
+
+
+async def test_more_for_a_plan_is_asked_once_and_goes_to_the_run_s_account(make_service: MakeService) -> None:
+    service, asked = await make_service(models=MODELS), list[Shortfall]()
+
+    async def grant(shortfall: Shortfall) -> BudgetLimits:
+        asked.append(shortfall)
+        return BudgetLimits(tokens=5000)
+
+    run = await service.run("one", plan="vote", budget={"tokens": 10}, on_exhausted="ask", more_budget=grant)
+    assert (len(asked), (await service.stores.budgets.get(run.run_id)).limits.tokens) == (1, 5010)
 
 
 HELD = """
