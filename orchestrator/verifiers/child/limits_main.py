@@ -16,7 +16,9 @@ import time
 from typing import Any
 
 TIME_IS_UP, CANNOT_GO_ON, NO_PROGRAM = 124, 125, 127
-NEW_USER, NEW_PROCESSES, NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000  # linux/sched.h
+NEW_MOUNTS, NEW_USER, NEW_PROCESSES, NEW_NETWORK = 0x00020000, 0x10000000, 0x20000000, 0x40000000  # linux/sched.h
+APART = NEW_MOUNTS | NEW_PROCESSES | NEW_NETWORK
+RECURSIVE, PRIVATE = 0x4000, 0x40000  # linux/mount.h
 COUNTS_APART = (5, 14)  # since this kernel, processes are counted for each user namespace, not for the whole user
 MOST_PROCESSES = 64
 SET_PARENT_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
@@ -44,8 +46,8 @@ def set_apart(c: ctypes.CDLL) -> bool:
     False where the kernel does not allow it.
     """
     user, group = os.getuid(), os.getgid()
-    if c.unshare(NEW_USER | NEW_NETWORK | NEW_PROCESSES) != 0:
-        return bool(c.unshare(NEW_NETWORK | NEW_PROCESSES) == 0)
+    if c.unshare(NEW_USER | APART) != 0:
+        return bool(c.unshare(APART) == 0)
     try:
         write("/proc/self/setgroups", "deny")
         write("/proc/self/uid_map", f"{user} {user} 1")
@@ -57,6 +59,9 @@ def set_apart(c: ctypes.CDLL) -> bool:
 
 def kept(c: ctypes.CDLL, asked: dict[str, Any], *, is_apart: bool) -> int:
     """Runs the command and sees to its end. Set apart, this is the first process: all others end with it."""
+    if is_apart:  # other processes, and what stands in their environments, are not seen any more
+        c.mount(b"none", b"/", None, RECURSIVE | PRIVATE, None)
+        c.mount(b"proc", b"/proc", b"proc", 0, None)
     if sys.platform == "linux":
         c.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
         c.prctl(SET_CHILD_SUBREAPER, 1)  # whatever the command leaves behind becomes ours to kill

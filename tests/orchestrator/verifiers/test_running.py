@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -148,6 +149,16 @@ async def test_program_sees_nothing_of_our_environment_and_a_folder_that_is_gone
     assert "sk-1234" not in seen.output
     assert "antroute-verify-" in seen.output
     assert not is_there(seen.output.split()[0])
+
+
+@ON_LINUX
+async def test_secrets_in_our_own_environment_cannot_be_looked_up() -> None:
+    """Through /proc, a process of the same user could."""
+    look = f"print(len(open('/proc/{os.getpid()}/environ').read()))"
+    shown = await output_of("import os; print(sum(name.isdigit() for name in os.listdir('/proc')))", sandbox.Limits())
+    if int(shown.output) > 5:
+        pytest.skip("this kernel lets nobody set processes apart")
+    assert "FileNotFoundError" in (await output_of(look, sandbox.Limits())).last_words
 
 
 async def test_right_code_passes_its_tests() -> None:
