@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from orchestrator.routing_settings import PaceSettings
 from orchestrator.settings import Settings
 from routing.base import Router
 from routing.pacing import Allowance, PacedRouter
 from routing.sessions import SessionRouter, SessionRules
 from routing.wrappers import FallbackRouter
+from storage.records import utc_now
 from storage.stores import Stores
+
+LONGEST_PERIOD_DAYS = 31
 
 
 def around(router: Router, settings: Settings, stores: Stores) -> Router:
@@ -30,6 +35,16 @@ def around(router: Router, settings: Settings, stores: Stores) -> Router:
         most_sessions=sessions.most,
     )
     return SessionRouter(wrapped, rules=rules)
+
+
+async def rebook(router: Router, settings: Settings, stores: Stores) -> None:
+    """Tells the router what the newest runs cost, where spend is paced: after a restart a period goes on as it was."""
+    if not (settings.pacing.whole or settings.pacing.accounts) or not settings.relearn_limit:
+        return
+    oldest = utc_now() - timedelta(days=LONGEST_PERIOD_DAYS)
+    for outcome in await stores.decisions.outcomes(limit=settings.relearn_limit):
+        if outcome.status != "judged" and outcome.happened_at >= oldest:
+            router.ended(await stores.decisions.get(outcome.decision_id), outcome)
 
 
 def _allowance(pace: PaceSettings) -> Allowance:

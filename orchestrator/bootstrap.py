@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from agents.model_files import MODEL_FILES, fetch
 from agents.registry import AGENTS, make_agent
-from orchestrator.around_router import around
+from orchestrator.around_router import around, rebook
 from orchestrator.candidate_groups import candidate_groups
 from orchestrator.conditions import LiveConditions
 from orchestrator.errors import SettingsInvalid
@@ -139,6 +139,7 @@ async def bootstrap(
         )
         await stores.budgets.open(BudgetAccount.of(DEFAULT_ACCOUNT, settings.budget.limits("account")))
         await trails.restore()
+        await rebook(whole_router, settings, stores)
         await relearn(whole_router, stores, settings.relearn_limit)
         await trails.settle()
         trails.start()

@@ -141,7 +141,7 @@ class Router(ABC):
         """Hears of a choice that was stored and is about to run; of one that was only looked at it never hears."""
 
     def ended(self, decision: Decision, outcome: Outcome) -> None:
-        """Hears what running a decision came to and cost, judged or not; once a decision."""
+        """Hears what running a decision came to and cost, judged or not; after a restart maybe again."""
 
 
 class Policy(ABC):

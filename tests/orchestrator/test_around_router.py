@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from orchestrator.service import Run, Service
 from storage.records import Assessment, BudgetAccount, Decision
@@ -94,6 +95,20 @@ async def test_spend_beyond_the_allowance_raises_a_price_that_decisions_show(mak
     decision = await service.route(QUESTION)
     assert of(decision, "large").contributions["pacing"] < of(decision, "small").contributions["pacing"] < 0
     assert of(decision, "small").probability > 0.9
+
+
+async def test_after_a_restart_a_period_goes_on_as_it_was(make_service: MakeService, tmp_path: Path) -> None:
+    changes = {
+        "pacing": {"whole": {"allowance_usd": 1e-9, "period": "month"}},
+        "store_url": f"sqlite:///{tmp_path / 'log.db'}",
+    }
+    service = await make_service(**changes)
+    run = await service.run(QUESTION, candidate="large")
+    await service.feedback(run.decision_id, quality=1.0)
+    before = of(await service.route(QUESTION), "large").contributions["pacing"]
+    await service.close()
+    again = await make_service(**changes)
+    assert of(await again.route(QUESTION), "large").contributions["pacing"] == before < 0
 
 
 async def test_an_account_is_paced_with_all_that_draws_on_it(make_service: MakeService) -> None:
