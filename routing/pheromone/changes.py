@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from math import sqrt
+from math import inf, sqrt
 from typing import Any, Literal, cast
 
 from storage.errors import InvalidInput
@@ -29,13 +29,14 @@ class _Sum:
     who_to_given: dict[str, float] = field(default_factory=dict)
 
     def add(self, step: float, who: str, *, most: float) -> None:
+        """`most`: that `who` may have given in all, what it took away again taken off."""
         given = self.who_to_given.get(who, 0.0)
         step = min(step, max(most - given, 0.0))
         self.value = max(0.0, self.value + step)
         if self.value == 0.0:
             self.who_to_given.clear()
-        elif step > 0:
-            self.who_to_given[who] = given + step
+        else:
+            self.who_to_given[who] = max(0.0, given + step)
 
 
 @dataclass(kw_only=True)
@@ -62,7 +63,7 @@ class ChangeDetector:
         watched = self._arm_to_watched.setdefault(arm, _Watched())
         watched.variance += weight * FORGETTING * (residual * residual - watched.variance)
         u = min(max(residual / sqrt(max(watched.variance, LEAST_VARIANCE)), -MOST), MOST)
-        most = ALARM + MOST if is_alone else MOST_OF_ONE
+        most = inf if is_alone else MOST_OF_ONE
         watched.up.add(weight * (u - ALLOWANCE), who, most=most)
         watched.down.add(weight * (-u - ALLOWANCE), who, most=most)
 

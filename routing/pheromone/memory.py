@@ -10,6 +10,7 @@ from routing.base import Context, Lesson, Vector
 from routing.pheromone.base import TrailCell
 from routing.pheromone.evaporation import DEFAULT_HALF_LIFE_DAYS, Evaporation
 from routing.pheromone.mixture import TaskTypes, mixture_of
+from routing.pheromone.neighbours import Neighbours
 from routing.pheromone.trail_state import Embedding, MemoryParts, MemorySettings, TrailState, View, likeliest
 from routing.pheromone.updates import RESTART_WINDOW, BoundedUtility, UpdateRule
 from storage.records import utc_now
@@ -53,6 +54,11 @@ class PheromoneMemory:
     def types(self) -> TaskTypes | None:
         """The task types that were found; None: those of the rules."""
         return self._state.types
+
+    @property
+    def neighbours(self) -> Neighbours:
+        """What happened on remembered texts; to be read only."""
+        return self._state.neighbours
 
     @property
     def digest(self) -> str:

@@ -15,7 +15,8 @@ from routing.base import Vector
 from storage.errors import InvalidInput
 
 SHORT_DIMENSION = 96  # of the vectors that are searched first
-SHORT_LIST = 128  # rows whose cosines are then computed exactly
+LEAST_SHORT = 0.5  # cosine of short vectors: of pairs whose cosine is .7 or more hardly one is below it
+SHORT_LIST = 128  # rows at most whose cosines are then computed exactly
 GROWTH = 256  # rows that room is made for at a time
 
 Embedding = NDArray[np.float32]
@@ -53,16 +54,17 @@ class RememberedRows:
         return self._encoder
 
     def nearest(self, stage: str, vector: Embedding, *, encoder: str, count: int) -> tuple[Places, Vector]:
-        """At most so many rows of the stage, the nearest first, and their cosines."""
+        """At most so many rows of the stage, the nearest first, and their cosines; of those below .7, not all."""
         code = self._stage_to_code.get(stage)
         if code is None or encoder != self._encoder or len(vector) != self._vectors.shape[1]:
             return np.zeros(0, dtype=np.intp), np.zeros(0)
-        among = np.arange(self._count) if len(self._stage_to_code) == 1 else self._rows_of(code)
+        short = self._short[: self._count] @ _shortened(vector)
+        is_likely = short >= LEAST_SHORT
+        if len(self._stage_to_code) > 1:
+            is_likely &= self._stages[: self._count] == code
+        among = np.flatnonzero(is_likely)
         if len(among) > SHORT_LIST:
-            short = self._short[: self._count] @ _shortened(vector)
-            likely = short if len(among) == self._count else short[among]
-            among = among[np.argpartition(-likely, SHORT_LIST)[:SHORT_LIST]]
-            among.sort()
+            among = np.sort(among[np.argpartition(-short[among], SHORT_LIST)[:SHORT_LIST]])
         cosines = (self._vectors[among] @ vector).astype(np.float64)
         order = np.argsort(-cosines, kind="stable")[:count]
         return among[order], cosines[order]
@@ -173,9 +175,6 @@ class RememberedRows:
     def _earned(self, row: int) -> list[list[float]]:
         n, s = self._outcomes[:, row]
         return [[place, float(n[place]), float(s[place])] for place in np.flatnonzero(n).tolist()]
-
-    def _rows_of(self, code: int) -> Places:
-        return np.flatnonzero(self._stages[: self._count] == code)
 
     def _free_row(self) -> int:
         if self._count >= self.capacity:

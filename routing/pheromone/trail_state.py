@@ -89,11 +89,11 @@ class TrailState:
 
     def remembered(self) -> tuple[Embedding, list[str], str]:
         """(texts, dimension) vectors, the id of a payload of each, and the encoder they are of."""
-        return (*self._neighbours.rows.vectors(), self._neighbours.rows.encoder)
+        return (*self.neighbours.rows.vectors(), self.neighbours.rows.encoder)
 
     def near(self, stage: str, vector: Embedding | None, encoder: str) -> Near | None:
         """Remembered texts that are like this one; None: there are none."""
-        return self._neighbours.near(stage, vector, encoder=encoder) if self._parts.neighbours else None
+        return self.neighbours.near(stage, vector, encoder=encoder) if self._parts.neighbours else None
 
     def view(
         self,
@@ -108,7 +108,7 @@ class TrailState:
         """`priors` (arms,): what is expected of each before it was seen."""
         cells = self._stages.get(stage) or TrailCells(self._evaporation)
         found = cells.estimates(arms, mixture, tick=tick, priors=priors)
-        nearby = self._neighbours.adjusted(found.mean, found.variance, near, arms=arms, stage=stage, tick=tick)
+        nearby = self.neighbours.adjusted(found.mean, found.variance, near, arms=arms, stage=stage, tick=tick)
         return View(cells=found, mean=nearby.mean, variance=nearby.variance)
 
     def apply(self, event: TrailEvent) -> None:
@@ -124,7 +124,7 @@ class TrailState:
         elif event.kind == "tasks":
             self._retype(event)
         elif event.payload_id is not None:  # erased
-            self._neighbours.rows.erase(event.payload_id)
+            self.neighbours.rows.erase(event.payload_id)
         self._chain(event)
 
     def shown(self, at: datetime) -> list[TrailCell]:
@@ -137,7 +137,7 @@ class TrailState:
         return {
             "cells": [{"stage": stage, **cell} for stage, cells in self._stages.items() for cell in cells.state()],
             "stages": list(self._stages),
-            "neighbours": self._neighbours.state(),
+            "neighbours": self.neighbours.state(),
             "changes": self._changes.state(),
             "cap": self._cap.state(),
             "alike": [[stage, task, count] for (stage, task), count in self._alike.items()],
@@ -158,7 +158,7 @@ class TrailState:
 
     def _start_empty(self) -> None:
         self._stages: OrderedDict[str, TrailCells] = OrderedDict()  # the one taught last, last
-        self._neighbours = Neighbours(self._evaporation, capacity=self._settings.capacity)
+        self.neighbours = Neighbours(self._evaporation, capacity=self._settings.capacity)
         self._changes = ChangeDetector()
         self._cap = WeightCap()
         self._alike: dict[tuple[str, str], int] = {}  # stage and task to lessons in a run with choices all alike
@@ -167,7 +167,7 @@ class TrailState:
         self._stages = OrderedDict((str(stage), TrailCells(self._evaporation)) for stage in state["stages"])
         for cell in state["cells"]:
             self._stages[cell["stage"]].put(cell)
-        self._neighbours.restore(state["neighbours"])
+        self.neighbours.restore(state["neighbours"])
         self._changes.restore(state["changes"])
         self._cap.restore(state["cap"])
         self._alike = {(str(stage), str(task)): int(count) for stage, task, count in state["alike"]}
@@ -186,7 +186,7 @@ class TrailState:
         expected = float(before.cells.mean[0])
         if near is not None:
             residual = event.utility - expected
-            self._neighbours.compare(near, arm, residual, mean=expected, stage=stage, tick=tick, weight=event.weight)
+            self.neighbours.compare(near, arm, residual, mean=expected, stage=stage, tick=tick, weight=event.weight)
         who = _who(event.tenant, event.principal)
         self._changes.watch(
             arm,
@@ -205,10 +205,10 @@ class TrailState:
         )
         cells.deposit(event, self._settings.rule, tick=tick)
         if vector is not None and event.payload_id is not None and event.weight > 0:
-            row = self._neighbours.book(
+            row = self.neighbours.book(
                 near, vector, stage=stage, encoder=encoder, payload_id=event.payload_id, tick=tick
             )
-            self._neighbours.rows.earn(row, arm, weight=event.weight, reward=event.utility)
+            self.neighbours.rows.earn(row, arm, weight=event.weight, reward=event.utility)
         self._watch_choices(cells, event, tick)
 
     def _cells_of(self, stage: str) -> TrailCells:
@@ -216,7 +216,7 @@ class TrailState:
         self._stages.move_to_end(stage)
         while len(self._stages) > MOST_STAGES:
             gone, _ = self._stages.popitem(last=False)
-            self._neighbours.forget_stage(gone)
+            self.neighbours.forget_stage(gone)
             self._alike = {row: count for row, count in self._alike.items() if row[0] != gone}
         return cells
 
@@ -234,7 +234,7 @@ class TrailState:
         if event.candidate_id is not None:  # it became better or worse in all that it does
             self._changes.start_again(event.candidate_id)
             self._cap.start_again(event.candidate_id)
-            self._neighbours.rows.drop_arm(event.candidate_id)
+            self.neighbours.rows.drop_arm(event.candidate_id)
             for cells in self._stages.values():
                 cells.scale(event.candidate_id, most=KEPT_COUNT)
             return
@@ -253,9 +253,9 @@ class TrailState:
                 self._stages[name].forget(arm)
             elif arm is None:
                 self._stages.pop(name, None)
-                self._neighbours.forget_stage(name)
+                self.neighbours.forget_stage(name)
         if arm is not None:
-            self._neighbours.rows.drop_arm(arm, stage=stage)
+            self.neighbours.rows.drop_arm(arm, stage=stage)
             if stage is None:
                 self._changes.forget(arm)
                 self._cap.start_again(arm)
