@@ -7,7 +7,6 @@ GroupedLibrary (of many), FilteredLibrary, CombinedLibrary, the libraries.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from agents.model_files import MODEL_FILES, fetch
-from agents.registry import AGENTS, make_agent
+from agents.registry import make_agent
 from orchestrator.around_router import around, rebook
 from orchestrator.candidate_groups import candidate_groups
+from orchestrator.candidates import candidates_in, cards_in
 from orchestrator.conditions import LiveConditions
 from orchestrator.errors import SettingsInvalid
 from orchestrator.found_skills import SkillFinder, SkillIndex
@@ -34,7 +34,7 @@ from orchestrator.residents import Residents
 from orchestrator.rewards import Rewards, reference_cost
 from orchestrator.run_options import Defaults
 from orchestrator.service import Service
-from orchestrator.settings import MOST_SHOWN_SKILLS, CandidateSettings, ModelSettings, Settings
+from orchestrator.settings import ModelSettings, Settings
 from orchestrator.skill_bootstrap import index_files, made_catalog, opened_index
 from orchestrator.skill_libraries import Libraries, live_skills, open_libraries
 from orchestrator.tracing import Tracer
@@ -51,7 +51,7 @@ from routing.registry import POLICIES, EncoderChoice, choose_encoder
 from routing.router import PolicyRouter
 from skills.base import SkillLibrary
 from skills.encoder import Encoder
-from storage.records import BudgetAccount, Candidate, ModelCard
+from storage.records import BudgetAccount, Candidate
 from storage.registry import open_stores
 from storage.stores import DecisionFilter, Stores
 
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from agents.local_models import LocalModelServer
 
 DEFAULT_ACCOUNT = "default"
-CANDIDATE_ID = re.compile(r"(?!auto(:|$))[A-Za-z0-9._:/+@-]{1,200}")  # fits a header; `auto` means: any of them
 RECENT_DECISIONS = 200  # that are looked at for the random numbers used so far
 
 
@@ -201,69 +200,6 @@ async def relearn(router: Router, stores: Stores, limit: int) -> None:
     """Teaches the policies the newest rewards of the log again, oldest first."""
     for rewarded in await stores.decisions.rewarded(limit=limit) if limit else []:
         router.learn(rewarded.decision, rewarded.reward)
-
-
-def cards_in(settings: Settings) -> dict[str, ModelCard]:
-    return {name: _card(name, model) for name, model in settings.models.items()}
-
-
-def candidates_in(settings: Settings) -> dict[str, Candidate]:
-    """By id. Raises SettingsInvalid."""
-    cards = cards_in(settings)
-    return {c.id: c for c in [_candidate(c, cards, settings.skills.shown) for c in settings.candidates]}
-
-
-def _card(name: str, model: ModelSettings) -> ModelCard:
-    return ModelCard(
-        model=name,
-        description=model.description,
-        price_input_usd_per_mtok=model.price_input_usd_per_mtok,
-        price_cache_read_usd_per_mtok=model.price_cache_read_usd_per_mtok,
-        price_output_usd_per_mtok=model.price_output_usd_per_mtok,
-        context_window=model.context_window,
-        capabilities=model.capabilities,
-        family=model.family,
-        size_b=model.size_b,
-        trust_domain=model.trust_domain,
-        jurisdiction=model.jurisdiction,
-        version=model.version,
-        fingerprint=model.fingerprint,
-        seconds_p50=model.seconds_p50,
-        seconds_p95=model.seconds_p95,
-        joules_per_input_token=model.joules_per_input_token,
-        joules_per_output_token=model.joules_per_output_token,
-        cold_start_seconds=model.cold_start_seconds,
-        payload_modes=model.payload_modes,
-    )
-
-
-def _candidate(candidate: CandidateSettings, cards: Mapping[str, ModelCard], shown: int) -> Candidate:
-    if candidate.model not in cards:
-        raise SettingsInvalid(
-            f"Candidate {candidate.agent}/{candidate.model} names no known model; known: {', '.join(sorted(cards))}."
-        )
-    if candidate.agent not in AGENTS:
-        raise SettingsInvalid(f"Candidate names no known agent, {candidate.agent!r}; known: {', '.join(AGENTS)}.")
-    name = candidate.candidate_id
-    if not CANDIDATE_ID.fullmatch(name):
-        raise SettingsInvalid(
-            f"{name!r} cannot be a candidate's id: at most 200 of A-Z a-z 0-9 . _ : / + @ -, and not `auto`.",
-            hint="Give the candidate an `id` of its own, or the model another name.",
-        )
-    found = shown if candidate.found_skills is True else int(candidate.found_skills)
-    if found and len(candidate.skills) + found > MOST_SHOWN_SKILLS:
-        raise SettingsInvalid(
-            f"Candidate {name!r} names {len(candidate.skills)} skills and wants {found} found ones; "
-            f"a model is shown at most {MOST_SHOWN_SKILLS}."
-        )
-    return Candidate(
-        id=name,
-        agent=candidate.agent,
-        model=candidate.model,
-        card=cards[candidate.model],
-        skills=candidate.skills,
-        found_skills=found,
-    )
 
 
 async def _given(library: SkillLibrary) -> Libraries:

@@ -17,11 +17,11 @@ from routing.pheromone.base import TrailCell
 
 CELL_WIDTH, CELL_HEIGHT = 74, 26  # px
 NAME_WIDTH, MARGIN, HEAD_HEIGHT, TASK_HEIGHT, STAGE_HEIGHT = 230, 20, 64, 92, 34
-LEGEND_HEIGHT, LEGEND_STEPS, LEGEND_STEP = 70, 40, 7
+STAGE_GAP, LEGEND_HEIGHT, LEGEND_STEPS, LEGEND_STEP = 12, 70, 40, 7
 LONGEST_NAME, LONGEST_TASK = 32, 16  # characters
 MOST_CANDIDATES, MOST_TASKS = 200, 60  # beyond that a picture is no picture; the table has them all
 
-# Every eighth colour of viridis (Smith and van der Walt, 2015): even steps of lightness, also for the colour-blind.
+# Nine colours of viridis (Smith and van der Walt, 2015): even steps of lightness, also for the colour-blind.
 PALETTE = (
     (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129), (92, 200, 99),
     (170, 220, 50), (253, 231, 37),
@@ -47,7 +47,7 @@ def heat_map(table: TrailTable) -> str:
     for stage, cells in stages:
         drawn, height = _stage_part(stage, cells, tasks, y, (low, high))
         parts.append(drawn)
-        y += height
+        y += height + STAGE_GAP
     if not stages:
         parts.append(_text(MARGIN, y + 20, "Nothing was learned yet.", "ink"))
         y += 40
@@ -67,12 +67,12 @@ def heat_map(table: TrailTable) -> str:
 
 def _head(table: TrailTable) -> str:
     at = table.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    about = f"{at} · colour: trail τ · number: n, deposits by weight · a candidate a row, a task type a column"
+    about = f"{at} · colour: trail τ · number: n, lessons by weight"
     return _text(MARGIN, 28, _title(table), "ink big") + "\n" + _text(MARGIN, 50, about, "dim")
 
 
 def _title(table: TrailTable) -> str:
-    return f"Pheromone memory {_cut(table.memory, LONGEST_NAME)}"
+    return f"Trails of memory {_cut(table.memory, LONGEST_NAME)}"
 
 
 def _stage_part(

@@ -110,7 +110,7 @@ def moment_of(text: str | None) -> datetime | None:
 @asynccontextmanager
 async def _opened(store: str | None, memory: str | None) -> AsyncGenerator[tuple[Stores, Makers], None]:
     """The stores, and an empty one of each memory to be filled. Raises InvalidInput for an unknown memory."""
-    from orchestrator.bootstrap import candidates_in
+    from orchestrator.candidates import candidates_in
     from orchestrator.policies import made_policies, trail_memories
     from orchestrator.settings import load_settings
     from routing.registry import unknown

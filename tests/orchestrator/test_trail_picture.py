@@ -50,7 +50,7 @@ def test_every_cell_is_drawn_with_its_count_under_its_stage() -> None:
     picture = parsed(a_table(a_cell(), a_cell(task="mathe"), a_cell(stage="verify"), a_cell(candidate_id="large")))
     assert len(boxes(picture)) == 4
     assert texts(picture).count("3.2") == 4
-    assert {"stage: solve", "stage: verify", "Pheromone memory pheromone"} <= set(texts(picture))
+    assert {"stage: solve", "stage: verify", "Trails of memory pheromone"} <= set(texts(picture))
     assert "small on sql: τ 0.5000, n 3.25, mean utility 0.6000 ± 0.2000" in {
         t.text for t in picture.iter(f"{SVG}title")
     }
