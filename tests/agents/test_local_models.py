@@ -55,6 +55,19 @@ async def test_one_start_serves_many_callers_and_stopping_ends_the_process(llm: 
         os.kill(pid, 0)
 
 
+async def test_a_server_is_loaded_ahead_of_its_calls_and_rests_only_between_them(llm: LocalLLM) -> None:
+    await llm.server.load()
+    pid = llm.server.pid
+    assert pid is not None
+    answering = asyncio.create_task(llm.complete(SHORT))
+    await asyncio.sleep(0)  # it takes its turn
+    await llm.server.rest()
+    assert (await answering).text
+    assert llm.server.pid is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 async def test_log_probs_come_with_every_token(llm: LocalLLM) -> None:
     chunks = [chunk async for chunk in llm.stream(asking("Say hello.", tokens=4, wants_logprobs=True))]
     completion = chunks[-1].completion
