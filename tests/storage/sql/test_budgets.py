@@ -6,16 +6,19 @@ import subprocess
 
 import pytest
 
-from storage.conformance import NOTHING, opened
-from storage.records import BudgetAccount, usd
+from storage.conformance import opened
+from storage.records import Amount, BudgetAccount, BudgetLimits, usd
 from storage.registry import open_stores
 from tests.storage.processes import started
 
+LIMITS = BudgetLimits(usd=usd("0.01"), tokens=100, seconds=1.0, joules=10.0)
 CALL = """
 import asyncio, sys
 from storage.errors import BudgetExceeded
 from storage.records import Amount, usd
 from storage.registry import open_stores
+
+PART = Amount(usd=usd("0.0007"), tokens=7, seconds=0.07, joules=0.7)
 
 async def main(url, key):
     stores = await open_stores(url)
@@ -23,10 +26,10 @@ async def main(url, key):
     sys.stdin.readline()
     async def call():
         try:
-            hold = await stores.budgets.hold(key, Amount(usd=usd("0.0007")), expires_in_seconds=60)
+            hold = await stores.budgets.hold(key, PART, expires_in_seconds=60)
         except BudgetExceeded:
             return 0
-        await stores.budgets.settle(hold.id, Amount(usd=usd("0.0007")))
+        await stores.budgets.settle(hold.id, PART)
         return 1
     print(sum(await asyncio.gather(*(call() for _ in range(25)))), flush=True)
     await stores.close()
@@ -38,7 +41,7 @@ asyncio.run(main(*sys.argv[1:]))
 @pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
 async def test_four_processes_never_overspend_together(url: str) -> None:
     stores = await open_stores(url)
-    await opened(stores, BudgetAccount(id="tenant", limit_usd=usd("0.01")))
+    await opened(stores, BudgetAccount.of("tenant", LIMITS))
     await opened(stores, *(BudgetAccount(id=f"key_{index}", parent_id="tenant") for index in range(4)))
     callers = [started(CALL, url, f"key_{index}") for index in range(4)]
     for caller in callers:
@@ -46,9 +49,10 @@ async def test_four_processes_never_overspend_together(url: str) -> None:
         assert caller.stdout.readline() == "ready\n"
     granted = sum(int(caller.communicate(timeout=60)[0]) for caller in callers_released(callers))
     tenant = await stores.budgets.get("tenant")
-    assert granted == 14  # 14 x $0.0007 = $0.0098
-    assert (tenant.spent_usd, tenant.held_usd) == (usd("0.0098"), NOTHING)
-    assert sum((each.spent_usd for each in await stores.budgets.accounts()), NOTHING) == usd("0.0196")
+    spent = Amount(usd=usd("0.0098"), tokens=98, seconds=0.98, joules=9.8)  # 14 times what each takes
+    assert granted == 14
+    assert (tenant.spent, tenant.held) == (spent, Amount())
+    assert sum((each.spent for each in await stores.budgets.accounts()), Amount()) == spent + spent
     await stores.close()
 
 
