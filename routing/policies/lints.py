@@ -25,8 +25,8 @@ class LinTS(Policy):
     with disjoint arms as in arXiv:1003.0146). x: (d,), [4, w(q), cheap signals].
 
     p_a = P(arm a is the best) by quadrature (`chances_of_best`), after the penalties of the arms' conditions: asking
-    twice gives the same answer and the propensity is known. GreenServ's ridge of .05, or its bins of task, length
-    and complexity in the place of the signals, earned less on most measured streams (benchmarks/bandits.py).
+    twice gives the same answer and the propensity is known. GreenServ's ridge of .05 earned less on every measured
+    stream, its bins of length and complexity in the place of the signals no more (benchmarks/README.md).
     """
 
     def __init__(
