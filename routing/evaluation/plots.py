@@ -251,7 +251,7 @@ def share_frontier(lines: Mapping[str, Sequence[tuple[float, float]]], *, bold: 
         is_bold = name in bold
         look = Look(
             colour=COLOURS[place % len(COLOURS)],
-            marker=MARKERS[place % len(MARKERS)],
+            marker=MARKERS[(place + place // len(MARKERS)) % len(MARKERS)],
             style="none" if len(points) == 1 else "-" if is_bold else STYLES[1 + place % (len(STYLES) - 1)],
             size=5.0 if is_bold else 4.0,
             width=2.4 if is_bold else 1.2,

@@ -32,11 +32,11 @@ def baselines(world: World, schedules: StaticSchedules, *, small: int, large: in
     return {
         "always-small": [always_small],
         "always-large": [always_large],
-        "random-mixing": [_mixed(f"large={share:g}", always_small, always_large, share) for share in SHARES],
+        "random-mixing": [mixed(f"large={share:g}", always_small, always_large, share) for share in SHARES],
         "first-large": [_ran(world, f"k={k}", ((large, k), (small, most))) for k in range(1, most)],
         "deadline": deadlines,
         "random-escalation": [
-            _mixed(f"{setting.name}, share={share:g}", always_small, setting, share)
+            mixed(f"{setting.name}, share={share:g}", always_small, setting, share)
             for setting in deadlines
             for share in SHARES[1:-1]
         ],
@@ -56,7 +56,7 @@ def _schedule(schedules: StaticSchedules, row: int) -> tuple[tuple[int, int], ..
     return tuple((candidate, quota) for candidate, quota in pairs if candidate >= 0)
 
 
-def _mixed(name: str, one: Setting, other: Setting, share: float) -> Setting:
+def mixed(name: str, one: Setting, other: Setting, share: float) -> Setting:
     """The expectation of choosing the other for a random share; equal for all random choices of that share."""
     return Setting(
         name=name,

@@ -100,7 +100,7 @@ class FittedQ:
     def scores(self, view: View, allowed: Bools) -> Floats:
         slot = self.slots.slot_of(view.current, view.seen)
         step = view.seen[np.arange(len(view)), np.maximum(view.current, 0)] * (view.current >= 0)
-        logged = self.schedules.actions(view)
+        logged = self.schedules.scores(view, allowed).argmax(axis=1)
         scores = np.zeros((len(view), FIRST_RESTART + self.slots.count))
         if len(view) == 1:
             groups = [(int(slot[0]), int(step[0]))]

@@ -27,7 +27,7 @@ class FitOptions:
 
     seed: int = 0
     rows: int = 8_000
-    penalty: float = 300.0  # of the ridge, in episodes
+    penalty: float = 300.0  # of the ridge, in tasks; where there are fewer tasks, as many as there are
     sees_limits: bool = False
 
     def replays(self, tasks: int) -> int:
@@ -41,6 +41,7 @@ def fit(
     options = FitOptions() if options is None else options
     policy = FittedQ(world.mask.slots, schedules, sees_limits=options.sees_limits)
     rng = np.random.default_rng(options.seed)
+    penalty = min(options.penalty, float(len(world.journeys.task_ids)))
     order, most = world.mask.slots.order, world.journeys.most_steps
     total, done = len(order) * (most - 1) + 1, 0
     for slot in range(len(order) - 1, -1, -1):
@@ -51,11 +52,11 @@ def fit(
             if len(rows) >= FEWEST_ROWS:
                 states = pasts.at(rows)
                 states.seen[:, order[slot]] = step
-                policy.heads[slot, step] = _head(world, policy, slot, states, options.penalty)
+                policy.heads[slot, step] = _head(world, policy, slot, states, penalty)
             done += 1
             on_progress(done, total, "fitting values")
     states = _drawn(world, options, rng)
-    policy.heads[-1, 0] = _head(world, policy, -1, states, options.penalty * START_PENALTY)
+    policy.heads[-1, 0] = _head(world, policy, -1, states, penalty * START_PENALTY)
     on_progress(total, total, "fitting values")
     return policy
 

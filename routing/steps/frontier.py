@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from routing.evaluation.bootstrap import Interval, interval
-from routing.steps.baselines import Setting
+from routing.steps.baselines import Setting, mixed
 from routing.steps.journey import Floats, Scorer
 from routing.steps.simulator import World, play_all
 
@@ -16,6 +17,8 @@ WEIGHTS = (
     0.02, 0.05, 0.08, 0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.225, 0.25, 0.275, 0.3, 0.325, 0.35, 0.375, 0.4, 0.43, 0.46,
     0.49, 0.52, 0.55, 0.58, 0.61, 0.65, 0.7, 0.8, 0.9, 1.1, 1.4,
 )  # fmt: skip
+MIXED_WEIGHTS = (0.05, 0.3, 0.52, 0.7, 1.1)  # any two of which are mixed
+MIXED_SHARES = (0.25, 0.5, 0.75)  # of the second
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +31,19 @@ class Point:
 
 
 def settings_of(world: World, scorer: Scorer, weights: Sequence[float] = WEIGHTS) -> list[Setting]:
-    """The policy under each weight of cost, without a limit."""
-    found = []
+    """The policy under each weight of cost, without a limit; then jobs that get one of two weights by chance."""
+    weight_to_setting = {}
     for weight in weights:
         played = play_all(world, scorer, weight=weight)
-        found.append(Setting(name=f"weight={weight:g}", success=played.success, cost_usd=played.spent * world.unit_usd))
-    return found
+        weight_to_setting[weight] = Setting(
+            name=f"weight={weight:g}", success=played.success, cost_usd=played.spent * world.unit_usd
+        )
+    mixes = [
+        mixed(f"weight={one:g} or {other:g} (share {share:g})", weight_to_setting[one], weight_to_setting[other], share)
+        for one, other in combinations([weight for weight in MIXED_WEIGHTS if weight in weight_to_setting], 2)
+        for share in MIXED_SHARES
+    ]
+    return [*weight_to_setting.values(), *mixes]
 
 
 def points(settings: Sequence[Setting], large_usd: Floats) -> list[Point]:

@@ -47,8 +47,8 @@ def probabilities(logits: Floats, allowed: Bools) -> Floats:
 def sampled(chances: Floats, rng: np.random.Generator) -> Ints:
     """One action a row."""
     drawn = rng.random((len(chances), 1))
-    place: Ints = (np.cumsum(chances, axis=1) < drawn).sum(axis=1)
-    return np.minimum(place, chances.shape[1] - 1)
+    place: Ints = np.minimum((np.cumsum(chances, axis=1) < drawn).sum(axis=1), chances.shape[1] - 1)
+    return place
 
 
 def log_gradient(group: Ints, inputs: Floats, errors: Floats, shape: tuple[int, ...]) -> Floats:
