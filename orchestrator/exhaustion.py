@@ -34,6 +34,7 @@ class Chosen:
 
 async def chosen(nodes: Nodes, state: RunState) -> Chosen:
     """The choice; where the budget alone leaves nobody, what `on_exhausted` says is tried first. Nothing is held."""
+    state = {**state, "shortfall": None}  # an earlier attempt's may have been made good
     choice, before = await nodes.choose(state)
     first = Chosen(state=state, choice=choice, before=before)
     mode = state.get("on_exhausted", "stop")

@@ -172,6 +172,17 @@ async def test_one_who_grants_too_little_is_asked_no_more_than_eight_times(
     assert await spent(service) == Amount()
 
 
+async def test_who_takes_over_after_a_failure_is_asked_for_anew(make_service: MakeService) -> None:
+    service, asked = await make_service(policy="cheapest", small=paid_failure), list[str]()
+
+    async def grant(shortfall: Shortfall) -> BudgetLimits | None:
+        asked.append(shortfall.candidate_id)
+        return BudgetLimits(usd=shortfall.missing.usd)
+
+    run = await service.run(QUESTION, budget_usd="0.00001", on_exhausted="ask", more_budget=grant)
+    assert (asked, run.candidate_id, run.attempts) == (["small", "large"], "large", 2)
+
+
 async def test_who_is_masked_for_another_reason_is_not_asked_for(make_service: MakeService) -> None:
     service = await make_service()
     for mode in ("ask", "degrade"):
