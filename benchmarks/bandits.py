@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from benchmarks.machine import machine_facts
 from benchmarks.sets import SETS
 from routing.base import Context, Lesson, Policy, Vector
+from routing.chances import share_of_best
 from routing.dataset import Dataset
 from routing.encoders.cached import CachedEncoder
 from routing.features import TaskCatalog, TaskFeaturizer, excerpt
-from routing.policies.exploration import DEFAULT_EXPLORATION, share_of_best, with_floor
+from routing.policies.exploration import DEFAULT_EXPLORATION, with_floor
 from routing.registry import make_encoder, make_policy
 from routing.router import sample
 from routing.training.files import read_dataset

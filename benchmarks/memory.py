@@ -22,8 +22,9 @@ import numpy as np
 from benchmarks.machine import machine_facts
 from benchmarks.memory_streams import QUERIES, TRAJECTORIES, Matrix, Stream, load_stream
 from routing.base import Context, Lesson, Policy, Vector
+from routing.chances import share_of_best
 from routing.pheromone.memory import CHANGED
-from routing.policies.exploration import DEFAULT_EXPLORATION, share_of_best, with_floor
+from routing.policies.exploration import DEFAULT_EXPLORATION, with_floor
 from routing.policies.pheromone import Pheromone
 from routing.registry import make_policy
 from routing.router import sample
@@ -242,9 +243,8 @@ def noticed(stream: Stream, share: float, seeds: int, clock: Clock) -> dict[str,
             if event.kind == "restart" and event.body.get("reason") == CHANGED:
                 alarms.append((deposits, event.candidate_id))
         early += sum(1 for at, _ in alarms if at <= CHANGE_AT)
-        after.append(
-            min([at - CHANGE_AT for at, arm in alarms if at > CHANGE_AT and arm == stream.arms[best]] or [1e4])
-        )
+        found = [float(at - CHANGE_AT) for at, arm in alarms if at > CHANGE_AT and arm == stream.arms[best]]
+        after.append(min(found, default=NEVER))
     row = {
         "share_of_successes_lost": share,
         "requests_until_noticed": {"median": float(np.median(after)), "p90": float(np.quantile(after, 0.9))},
@@ -320,11 +320,12 @@ def latency() -> dict[str, float]:
     lessons = [_lesson(place, rng) for place in range(LATENCY_ROWS - MEASURED, LATENCY_ROWS)]
     learn = [partial(policy.observe, arms[n % LATENCY_ARMS], c, lessons[n]) for n, c in enumerate(contexts[-MEASURED:])]
     found = {"learn": _cpu_ms(learn)}
-    for name, call in {
+    name_to_call: dict[str, Callable[[Sequence[str], Context], object]] = {
         "look_up": partial(looked_up, policy),
         "view": policy.memory.view,
         "choose": policy.probabilities,
-    }.items():
+    }
+    for name, call in name_to_call.items():
         calls: list[Callable[[], object]] = [partial(call, arms, context) for context in contexts[::10]]
         found[name] = _cpu_ms(calls)
     return found

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from orchestrator.budget_options import MoreBudget
-from routing.base import Choice, Option
-from routing.candidates import options
+from orchestrator.run_state import RunState
+from routing.base import Choice, Option, Router
+from routing.candidates import Candidacy, Limits, options
 from storage.budget_records import RESOURCES, Amount, BudgetLimits, Shortfall
 from storage.money import lifted
 from storage.records import Candidate, Query
-
-if TYPE_CHECKING:
-    from orchestrator.nodes import Nodes, RunState
+from storage.stores import Stores
 
 LEAST_OUTPUT_TOKENS = 16  # an answer cut shorter is no answer
 MOST_QUESTIONS = 8  # that are put to one who grants too little each time
 NOT_CHEAPEST = "the budget is nearly gone: the cheapest that still fits is taken"
 
 more_budget: ContextVar[MoreBudget | None] = ContextVar("more_budget", default=None)
+
+
+class Chooser(Protocol):
+    """What of the run's steps is needed here."""
+
+    @property
+    def router(self) -> Router: ...
+
+    @property
+    def stores(self) -> Stores: ...
+
+    async def choose(self, state: RunState) -> tuple[Choice, BudgetLimits]: ...
+
+    async def candidacies(self, state: RunState) -> list[Candidacy]: ...
+
+    async def candidacy(self, state: RunState, candidate: Candidate) -> Candidacy: ...
+
+    def limits(self, state: RunState, remaining: BudgetLimits) -> Limits: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +49,7 @@ class Chosen:
     before: BudgetLimits
 
 
-async def chosen(nodes: Nodes, state: RunState) -> Chosen:
+async def chosen(nodes: Chooser, state: RunState) -> Chosen:
     """The choice; where the budget alone leaves nobody, what `on_exhausted` says is tried first. Nothing is held."""
     state = {**state, "shortfall": None}  # an earlier attempt's may have been made good
     choice, before = await nodes.choose(state)
@@ -43,7 +60,7 @@ async def chosen(nodes: Nodes, state: RunState) -> Chosen:
     return await (_degraded(nodes, first) if mode == "degrade" else _asked(nodes, first))
 
 
-async def _degraded(nodes: Nodes, first: Chosen) -> Chosen:
+async def _degraded(nodes: Chooser, first: Chosen) -> Chosen:
     """The cheapest that fits with fewer output tokens, which are as many as still fit; else the choice as it was."""
     state, before = first.state, first.before
     fitting: list[tuple[Amount, Candidate]] = []
@@ -62,7 +79,7 @@ async def _degraded(nodes: Nodes, first: Chosen) -> Chosen:
     return Chosen(state=cut, choice=choice, before=before)
 
 
-async def _asked(nodes: Nodes, first: Chosen) -> Chosen:
+async def _asked(nodes: Chooser, first: Chosen) -> Chosen:
     """Asks for more until it is enough, or no more is given; the shortfall stays in the state for the error."""
     state, choice, before = first.state, first.choice, first.before
     asker = more_budget.get()
@@ -81,7 +98,7 @@ async def _asked(nodes: Nodes, first: Chosen) -> Chosen:
     return Chosen(state=state, choice=choice, before=before)
 
 
-async def _shortfall(nodes: Nodes, state: RunState, before: BudgetLimits) -> Shortfall | None:
+async def _shortfall(nodes: Chooser, state: RunState, before: BudgetLimits) -> Shortfall | None:
     """What is missing for the one whom the router would pick if there were no limits; None: it would pick nobody."""
     candidacies = await nodes.candidacies(state)
     offered = options(candidacies, nodes.limits(state, BudgetLimits()))
@@ -98,7 +115,7 @@ async def _shortfall(nodes: Nodes, state: RunState, before: BudgetLimits) -> Sho
     )
 
 
-async def _granted(nodes: Nodes, state: RunState, shortfall: Shortfall, more: BudgetLimits) -> RunState:
+async def _granted(nodes: Chooser, state: RunState, shortfall: Shortfall, more: BudgetLimits) -> RunState:
     """The run's own limits, and those of each account that it draws on, raised where they are short."""
     budgets, account_id = nodes.stores.budgets, state["query"].account_id
     while account_id:
@@ -115,12 +132,12 @@ def _where_short(remaining: BudgetLimits, needed: Amount, more: BudgetLimits) ->
     return BudgetLimits(**{name: getattr(more, name) for name in RESOURCES if getattr(missing, name)})
 
 
-async def _allowed_without_limits(nodes: Nodes, state: RunState) -> list[Candidate]:
+async def _allowed_without_limits(nodes: Chooser, state: RunState) -> list[Candidate]:
     offered = options(await nodes.candidacies(state), nodes.limits(state, BudgetLimits()))
     return [each.candidate for each in offered if each.mask_reason is None]
 
 
-async def _most_output(nodes: Nodes, state: RunState, candidate: Candidate, before: BudgetLimits) -> int:
+async def _most_output(nodes: Chooser, state: RunState, candidate: Candidate, before: BudgetLimits) -> int:
     """By bisection, the most output tokens with which the candidate fits; the least number of them does."""
     low, high = LEAST_OUTPUT_TOKENS, state["query"].generation.max_output_tokens
     while low < high:
@@ -133,7 +150,7 @@ async def _most_output(nodes: Nodes, state: RunState, candidate: Candidate, befo
     return low
 
 
-async def _worst_case(nodes: Nodes, state: RunState, candidate: Candidate, output_tokens: int) -> Amount | None:
+async def _worst_case(nodes: Chooser, state: RunState, candidate: Candidate, output_tokens: int) -> Amount | None:
     """None: the query wants fewer tokens as it is."""
     if output_tokens > state["query"].generation.max_output_tokens:
         return None

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Protocol, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
-from orchestrator.nodes import Nodes, RunState, seconds_left, untried
+from orchestrator.nodes import Nodes, seconds_left, untried
+from orchestrator.run_state import RunState
 
 
 class RunGraph(Protocol):

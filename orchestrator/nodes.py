@@ -8,24 +8,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from agents.base import Agent
 from agents.errors import AgentError, ModelUnavailable
-from agents.llm import LLM, FinishReason
+from agents.llm import LLM
 from orchestrator.budget import Meter, MeteredLLM
 from orchestrator.budget_reserves import held_seconds, limited, reserved, to_reserve
 from orchestrator.caller import Caller, current_caller
-from orchestrator.checkers import Checker, check
+from orchestrator.checkers import check
 from orchestrator.conditions import LiveConditions
 from orchestrator.errors import BudgetAsk, DeadlineExceeded, Failure
 from orchestrator.exhaustion import chosen
 from orchestrator.expectations import expected_quality
-from orchestrator.found_skills import FoundSkills, SkillFinder
+from orchestrator.found_skills import SkillFinder
 from orchestrator.health import ModelHealth
 from orchestrator.observing import Observed, ObservedLLM
 from orchestrator.recorder import Entry, Recorder
 from orchestrator.rewards import Rewards
+from orchestrator.run_state import RunState
 from orchestrator.shown_skills import Shown, marked, shown_to
 from orchestrator.streaming import StreamedLLM, answer_sink
 from orchestrator.texts import storable
@@ -33,12 +34,11 @@ from orchestrator.tracing import DECISION_ID, TracedLibrary, TracedLLM, Tracer
 from routing.base import Choice, Router
 from routing.candidates import Candidacy, Limits, all_masked_reason, options
 from routing.errors import NoCandidate
-from routing.forecasts import Weights
 from skills.base import SkillLibrary
-from storage.budget_records import Amount, BudgetLimits, OnExhausted, Shortfall
+from storage.budget_records import Amount, BudgetLimits
 from storage.errors import BudgetExceeded, ServiceError, StorageUnavailable
 from storage.money import checked_amount
-from storage.records import Candidate, Decision, Hold, Outcome, OutcomeStatus, Payload, Query, TokenUsage
+from storage.records import Candidate, Decision, Hold, Outcome, OutcomeStatus, Payload, TokenUsage
 from storage.stores import Item, Stores
 
 if TYPE_CHECKING:
@@ -46,40 +46,6 @@ if TYPE_CHECKING:
 
 HOLD_GRACE_SECONDS = 60.0  # a hold outlives the run's time limit by this
 MESSAGE_CHARACTERS = 2000  # of an error's message that are kept
-
-
-class RunState(TypedDict, total=False):
-    """Records and plain values only, so that a checkpointer can save it between steps."""
-
-    query: Query
-    payload: Payload
-    policy: str | None
-    weights: Weights | None  # what a trained router is to weigh; None: the settings' ones
-    pinned: str | None  # the one candidate the caller wants
-    plan: str  # whose ask this is; `single` where it stands alone
-    among: frozenset[str] | None  # the candidates a plan asks among; None: all
-    wants_logprobs: bool
-    token_logprobs: tuple[float, ...]
-    top_logprobs: tuple[Mapping[str, float], ...]
-    expected_quality: float | None  # of who answered, as it was expected
-    checker: Checker | None
-    limits: BudgetLimits  # of the run
-    on_exhausted: OnExhausted
-    timeout_seconds: float
-    spent: Amount  # by all attempts
-    is_degraded: bool  # the budget allowed less than was wanted
-    shortfall: Shortfall | None  # of the latest attempt that asked for more
-    attempt: int
-    tried: tuple[str, ...]
-    found: FoundSkills | None  # of the first attempt, for all of them; None: nobody wants any
-    decision: Decision
-    hold_id: str | None
-    answer: str
-    finish_reason: FinishReason
-    is_final: bool  # words are out already: nobody else can take over
-    outcome: Outcome
-    failure: Failure  # of the latest attempt that had a candidate, else of the first
-    execute_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)

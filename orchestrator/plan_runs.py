@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.checkers import Checker, check
 from orchestrator.errors import BudgetAsk, DeadlineExceeded
@@ -23,10 +23,13 @@ from orchestrator.verifiers.named import Asks
 from storage.budget_records import BudgetAccount, BudgetLimits
 from storage.provenance import is_verified
 from storage.records import Query
+from storage.stores import Stores
 
 if TYPE_CHECKING:
-    from orchestrator.nodes import RunState
-    from orchestrator.service import Service
+    from orchestrator.nodes import Nodes
+    from orchestrator.run_state import RunState
+    from orchestrator.verdicts import Verdicts
+    from orchestrator.verifiers.named import NamedVerifiers
 
 OF_THE_RUN = (
     "policy",
@@ -52,11 +55,26 @@ class CheckerVerifier:
         return Verdict(quality=quality, judged_by="verifier", verifier=self.name, passed=quality >= 0.5)
 
 
+class PlanHost(Protocol):
+    """What of the service a plan's run needs."""
+
+    nodes: Nodes
+    verdicts: Verdicts
+    verifiers: NamedVerifiers
+
+    @property
+    def stores(self) -> Stores: ...
+
+    def start(self, text: str, options: RunOptions) -> RunState: ...
+
+    async def carried_out(self, state: RunState) -> RunState: ...
+
+
 @dataclass(kw_only=True)
 class ServiceWork:
     """A plan's work over the service."""
 
-    service: Service
+    service: PlanHost
     query: Query
     options: RunOptions
     plan: str
@@ -200,7 +218,7 @@ class ServiceWork:
 
 
 async def run_plan(
-    service: Service, plan: Plan, *, name: str, text: str, options: RunOptions
+    service: PlanHost, plan: Plan, *, name: str, text: str, options: RunOptions
 ) -> tuple[PlanResult, ServiceWork]:
     """The result, judged where somebody can judge. Raises what the plan raises, and DeadlineExceeded."""
     first = service.start(text, options)

@@ -17,12 +17,13 @@ from orchestrator.caller import Caller, current_caller
 from orchestrator.exhaustion import chosen, more_budget
 from orchestrator.found_skills import FoundSkills
 from orchestrator.graph import RunGraph
-from orchestrator.nodes import Nodes, RunState
+from orchestrator.nodes import Nodes
 from orchestrator.plan_runs import run_plan
 from orchestrator.plans.base import PlanSpec
 from orchestrator.plans.registry import SINGLE, Plans, make_plan
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
 from orchestrator.run_options import Defaults, RunOptions, check_names, query_of, seconds_of
+from orchestrator.run_state import RunState
 from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.trail_keeper import TrailKeeper

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.offline import LARGEST_SEED, EncoderName, Kind, KindName, LargeName, SmallName, encoder_named
+from orchestrator.cli.artifacts import encoder_named
+from orchestrator.cli.offline import LARGEST_SEED, EncoderName, Kind, KindName, LargeName, SmallName
 from orchestrator.terminal import AsJson, note, progress_bar, say, say_json, say_table
 from storage.errors import InvalidInput, ServiceError
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.artifacts import check_target, encoder_named
 from orchestrator.terminal import AsJson, note, progress_bar, say, say_json
 
 if TYPE_CHECKING:
     from routing.training.fits import FitAll
     from routing.training.fitting import Trained
-    from skills.encoder import Encoder
 
 LARGEST_SEED = 2**31 - 1  # of a seed, so that every library takes it and what is drawn from it
 MOST_FOLDS = 20
@@ -225,26 +225,3 @@ def _tell(trained: Trained, sha256: str, out: Path) -> None:
 def _cross_validated(trained: Trained, name: str) -> str:
     areas = {} if trained.evidence is None else trained.evidence.cross_validated
     return f"{areas[name].mean():.4f}" if len(areas.get(name, ())) else ""
-
-
-def check_target(folder: Path) -> None:
-    """Before the work: the folder to be made is new, empty, or an older router's. Raises InvalidInput."""
-    from routing.artifacts import MANIFEST_FILE, WEIGHTS_FILE
-    from storage.errors import InvalidInput
-
-    if folder.exists() and (
-        not folder.is_dir() or any(path.name not in (MANIFEST_FILE, WEIGHTS_FILE) for path in folder.iterdir())
-    ):
-        raise InvalidInput(f"{str(folder)!r} holds other files; name a new or empty folder.", field="out")
-
-
-def encoder_named(name: str) -> Encoder:
-    """The encoder of this exact name, or the one that loads: whoever loads an artefact refuses a wrong one."""
-    from orchestrator.settings import load_settings
-    from routing.encoders.hashing import HashingEncoder
-    from routing.registry import HUB_PREFIX, make_encoder
-
-    hashing = HashingEncoder()
-    if hashing.name == name:
-        return hashing
-    return make_encoder(name if name.startswith(HUB_PREFIX) else "auto", cache_dir=load_settings().encoder_dir)

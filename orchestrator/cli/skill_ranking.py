@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.offline import LARGEST_SEED, EncoderName, check_target
+from orchestrator.cli.artifacts import check_target
+from orchestrator.cli.offline import LARGEST_SEED, EncoderName
 from orchestrator.cli.skill_catalog import line_of
 from orchestrator.terminal import AsJson, note, progress_bar, say, say_json, say_table
 from storage.errors import InvalidInput

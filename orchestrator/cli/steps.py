@@ -38,7 +38,7 @@ def train_steps(
     as_json: bool,
 ) -> None:
     """Trains a step policy; `auto` is the default one. Raises InvalidInput, UnknownRouter."""
-    from orchestrator.cli.offline import check_target
+    from orchestrator.cli.artifacts import check_target
     from routing.steps.artifact import save
     from routing.steps.episodes import chosen_candidates, read_trajectories
     from routing.steps.training import DEFAULT, StepOptions, check_router, train
@@ -155,7 +155,7 @@ def _inputs(trajectories: Trajectories, encoder: str, on_progress: Progress) -> 
 
 def _inputs_for(artifacts: dict[str, StepArtifact], trajectories: Trajectories, on_progress: Progress) -> StepInputs:
     """With the vectors that the policies were trained with. Raises ArtifactRefused where these differ."""
-    from orchestrator.cli.offline import encoder_named
+    from orchestrator.cli.artifacts import encoder_named
     from routing.errors import ArtifactRefused
     from routing.steps.training import StepInputs
 

@@ -10,9 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from routing.base import Vector
+from routing.chances import chances_of_best, share_of_best
 from routing.pheromone.trail_state import View
-from routing.policies.exploration import share_of_best
-from routing.policies.thompson import chances_of_best
 from storage.errors import InvalidInput
 
 DEFAULT_WIDTH = 0.3  # σ of the posterior: narrower settles sooner and is moved more by false feedback

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from routing.base import Context, Policy, Vector
+from routing.chances import share_of_best
 from routing.policies.cells import Cells
-from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, share_of_best, with_floor
+from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, with_floor
 
 DEFAULT_OPTIMISM = 0.6  # bonus of an arm never tried; with less it settles on the arm that was lucky with its tasks
 EVERYTHING = {"everything": 1.0}  # the one task that all queries belong to

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from routing.base import Context, Policy, Vector
-from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, share_of_best, with_floor
+from routing.chances import share_of_best
+from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, with_floor
 
 
 class Cheapest(Policy):

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from routing.base import Vector
 from storage.errors import InvalidInput
 
 DEFAULT_EXPLORATION = 0.05  # share of all choices that is spread evenly, so that no propensity is zero
-TIE_TOLERANCE = 1e-9  # scores this near are alike; keeps the order of additions from deciding
 
 
 def checked_exploration(exploration: float) -> float:
@@ -27,13 +22,3 @@ def with_floor(preferred: Vector, exploration: float) -> Vector:
     mixed = exploration / len(preferred) + (1.0 - exploration) * preferred
     probabilities: Vector = mixed / mixed.sum()
     return probabilities
-
-
-def share_of_best(scores: Sequence[float]) -> Vector:
-    """All probability to the highest score, evenly among ties."""
-    values = np.asarray(scores, dtype=np.float64)
-    if len(values) == 0:
-        return values
-    is_best = values >= values.max() - TIE_TOLERANCE
-    shares: Vector = is_best / is_best.sum()
-    return shares

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from routing.base import ACTIVE, ArmForecasts, Context, Identity, Policy, Vector
+from routing.chances import TIE_TOLERANCE
 from routing.forecasts import Weights
-from routing.policies.exploration import DEFAULT_EXPLORATION, TIE_TOLERANCE, checked_exploration, with_floor
+from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, with_floor
 from routing.policies.table import Table
 
 QUALITY, COST, LATENCY, ENERGY = "expected_quality", "expected_cost", "expected_latency", "expected_energy"

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from routing.base import Context, Lesson, Policy, Vector
+from routing.chances import chances_of_best
 from routing.conditions import DEFAULT_WEIGHTS, ConditionWeights, penalties
 from routing.policies.energy_reward import EnergyReward
 from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, with_floor
 from routing.policies.regressions import Regressions
-from routing.policies.thompson import chances_of_best
 from storage.errors import InvalidInput
 
 DEFAULT_ALPHA = 0.1  # v: width of the posterior, as GreenServ has it

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from routing.base import Context, Lesson, Policy, Vector
+from routing.chances import share_of_best
 from routing.conditions import DEFAULT_WEIGHTS, ConditionWeights, penalties
 from routing.policies.energy_reward import EnergyReward
-from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, share_of_best, with_floor
+from routing.policies.exploration import DEFAULT_EXPLORATION, checked_exploration, with_floor
 from routing.policies.regressions import Regressions
 
 DEFAULT_ALPHA = 0.3  # width of the bonus

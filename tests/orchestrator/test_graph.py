@@ -8,7 +8,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from orchestrator.checkers import Checker
 from orchestrator.errors import Failure
-from orchestrator.nodes import RunState
+from orchestrator.run_state import RunState
 from orchestrator.service import Service
 from orchestrator.views import plain
 from storage import records

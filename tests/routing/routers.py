@@ -9,8 +9,9 @@ from decimal import Decimal
 import numpy as np
 
 from routing.base import Choice, Context, Option, Router
+from routing.chances import share_of_best
 from routing.forecasts import Weights
-from routing.policies.exploration import DEFAULT_EXPLORATION, share_of_best, with_floor
+from routing.policies.exploration import DEFAULT_EXPLORATION, with_floor
 from routing.router import sample
 from storage.records import Assessment, Decision, Outcome, Query, Reward, ShadowChoice
 from tests.routing.doubles import a_decision

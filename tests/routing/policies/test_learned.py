@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from routing.base import Context
+from routing.chances import chances_of_best, normal_cdf
 from routing.policies.best_single import BestSingle
 from routing.policies.cells import Cells
 from routing.policies.cheapest import Cheapest
 from routing.policies.linucb import LinUCB
 from routing.policies.table import Table
-from routing.policies.thompson import Thompson, chances_of_best, normal_cdf
+from routing.policies.thompson import Thompson
 from storage.errors import InvalidInput
 from tests.routing.doubles import a_context
 

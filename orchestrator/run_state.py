@@ -1,0 +1,48 @@
+"""What is known of a run between its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from agents.llm import FinishReason
+from orchestrator.checkers import Checker
+from orchestrator.errors import Failure
+from orchestrator.found_skills import FoundSkills
+from routing.forecasts import Weights
+from storage.budget_records import Amount, BudgetLimits, OnExhausted, Shortfall
+from storage.records import Decision, Outcome, Payload, Query
+
+
+class RunState(TypedDict, total=False):
+    """Records and plain values only, so that a checkpointer can save it between steps."""
+
+    query: Query
+    payload: Payload
+    policy: str | None
+    weights: Weights | None  # what a trained router is to weigh; None: the settings' ones
+    pinned: str | None  # the one candidate the caller wants
+    plan: str  # whose ask this is; `single` where it stands alone
+    among: frozenset[str] | None  # the candidates a plan asks among; None: all
+    wants_logprobs: bool
+    token_logprobs: tuple[float, ...]
+    top_logprobs: tuple[Mapping[str, float], ...]
+    expected_quality: float | None  # of who answered, as it was expected
+    checker: Checker | None
+    limits: BudgetLimits  # of the run
+    on_exhausted: OnExhausted
+    timeout_seconds: float
+    spent: Amount  # by all attempts
+    is_degraded: bool  # the budget allowed less than was wanted
+    shortfall: Shortfall | None  # of the latest attempt that asked for more
+    attempt: int
+    tried: tuple[str, ...]
+    found: FoundSkills | None  # of the first attempt, for all of them; None: nobody wants any
+    decision: Decision
+    hold_id: str | None
+    answer: str
+    finish_reason: FinishReason
+    is_final: bool  # words are out already: nobody else can take over
+    outcome: Outcome
+    failure: Failure  # of the latest attempt that had a candidate, else of the first
+    execute_seconds: float
