@@ -29,7 +29,7 @@ from storage.records import Generation, TokenUsage
 from storage.skill_records import SkillState
 
 # Options that only the process that owns the store can honour.
-EMBEDDED_ONLY = ("account", "run_id", "step", "more_budget")
+EMBEDDED_ONLY = ("account", "run_id", "step", "more_budget", "ask_person")
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 150.0  # a little more than a run's usual time limit
 GRACE_SECONDS = 30.0  # beyond the time limit that a caller names

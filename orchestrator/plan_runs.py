@@ -256,7 +256,9 @@ async def _verifier(work: ServiceWork) -> Verifier | None:
     """The one that the caller gave or named, else what the caller knows to be right. Raises InvalidInput."""
     given, checker = work.options.get("verifier"), work.options.get("checker")
     if isinstance(given, str | Mapping):
-        return await work.service.verifiers.of_caller(given, Asks(judge=work.judge))
+        return await work.service.verifiers.of_caller(
+            given, Asks(judge=work.judge, person=work.options.get("ask_person"))
+        )
     if given is None and checker is not None:
         return CheckerVerifier(checker)
     return given

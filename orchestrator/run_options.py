@@ -13,6 +13,7 @@ from orchestrator.checkers import Checker
 from orchestrator.plans.base import PlanSpec
 from orchestrator.texts import is_storable
 from orchestrator.verifiers.base import Verifier
+from orchestrator.verifiers.person import AskPerson
 from routing.forecasts import Weights
 from storage.budget_records import BudgetLimits, OnExhausted
 from storage.errors import InvalidInput
@@ -40,6 +41,7 @@ class RunOptions(TypedDict, total=False):
     step: str  # name of the step within the run
     plan: PlanSpec | str | None  # how candidates are run; default: the settings' one
     verifier: Verifier | str | Mapping[str, Any] | None  # judges answers while a plan runs: one, its name, or its kind
+    ask_person: AskPerson | None  # how a `person` verifier that the settings name reaches one
     session: str | None  # the conversation it belongs to
     is_tool_turn: bool  # it goes on inside a loop of tool calls of the caller's: the session's candidate is kept
 

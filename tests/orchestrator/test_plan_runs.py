@@ -7,15 +7,17 @@ from decimal import Decimal
 
 import pytest
 
+from agents.llm import CompletionRequest
 from orchestrator.checkers import Checker
 from orchestrator.errors import DeadlineExceeded
 from orchestrator.plan_runs import run_plan
 from orchestrator.plans.base import Ask, Plan, PlanResult, PlanSpec, Work
 from orchestrator.service import Run, Started
 from orchestrator.verifiers.base import Verdict
+from orchestrator.verifiers.person import PersonReply
 from storage.errors import BudgetExceeded, InvalidInput
 from storage.records import Query
-from tests.conftest import MakeService
+from tests.conftest import MakeService, answers
 from tests.orchestrator.doubles import GatedLLM
 
 QUESTION = "What is the capital of France?"
@@ -139,3 +141,24 @@ async def test_standings_tell_prices_and_masks_without_asking(make_service: Make
     assert {each.candidate_id for each in seen} >= {"small", "large"}
     prices = {each.candidate_id: each.price_usd for each in seen}
     assert prices["large"] > prices["small"] > 0
+
+
+async def test_named_verifiers_reach_a_judge_and_a_person(make_service: MakeService) -> None:
+    def judging(request: CompletionRequest) -> str:
+        text = request.messages[-1].content
+        return f"Fine.\n{text.splitlines()[-2]}" if text.startswith("You judge") else answers(request)
+
+    async def person(question: str, answer: str) -> PersonReply:
+        asked.append(answer)
+        return PersonReply(quality=0.25)
+
+    asked: list[str] = []
+    named = {"judge": {"kind": "model", "candidate": "large"}, "boss": {"kind": "person", "seconds": 5}}
+    service = await make_service(large=judging, verifiers=named)
+    run = await service.run(QUESTION, candidate="small", verifier="judge")
+    assert run.verdict is not None
+    assert (run.verdict.passed, run.verdict.judged_by, run.verdict.judge_id) == (True, "judge", "large")
+    run = await service.run(QUESTION, candidate="small", verifier="boss", ask_person=person)
+    assert (run.quality, asked) == (0.25, ["Paris"])
+    rates = service.verdicts.rates.of("judge")
+    assert 0 < rates.false_accept < 1

@@ -14,7 +14,8 @@ CHAT = "/v1/chat/completions"
 ROUTES = [
     ("POST", CHAT), ("GET", "/v1/models"), ("POST", "/v1/route"), ("GET", "/v1/decisions"), ("GET", "/v1/decisions/x"),
     ("POST", "/v1/decisions/x/outcomes"), ("GET", "/v1/traces/x"), ("POST", "/v1/audit/verify"), ("GET", "/metrics"),
-    ("GET", "/.well-known/ldp-identity"), ("GET", "/openapi.json"), ("GET", "/v1/nothing"), ("GET", "/"), ("GET", "/v1/routers"), ("GET", "/v1/routers/x"),
+    ("GET", "/.well-known/ldp-identity"), ("GET", "/openapi.json"), ("GET", "/v1/nothing"), ("GET", "/"),
+    ("GET", "/v1/routers"), ("GET", "/v1/routers/x"),
     ("POST", "/v1/routers/x/promote"), ("POST", "/v1/routers/x/shadow"), ("POST", "/v1/routers/x/retire"),
     ("POST", "/v1/routers/rollback"), ("GET", "/v1/skills"), ("GET", "/v1/skills/x"), ("POST", "/v1/skills/search"),
     ("POST", "/v1/skills/x/allow"), ("POST", "/v1/skills/x/remove"), ("GET", "/v1/budgets"), ("GET", "/v1/budgets/x"),
