@@ -98,7 +98,9 @@ class PheromoneMemory:
 
     def reset(self, *, stage: str | None, candidate_id: str | None) -> TrailEvent:
         """See `TrailMemory.reset`."""
-        event = TrailEvent(memory=self.name, kind="reset", stage=stage or "", candidate_id=candidate_id)
+        event = TrailEvent(
+            memory=self.name, kind="reset", stage=stage or "", candidate_id=candidate_id, at=self._clock()
+        )
         self.apply(event)
         return event
 
@@ -106,7 +108,7 @@ class PheromoneMemory:
         """From now on these are the task types; the trails of former ones go on under the names given."""
         body = {"types": types.body(), "former_to_task": dict(former_to_task)}
         with self._lock:
-            self._take(TrailEvent(memory=self.name, kind="tasks", body=body))
+            self._take(TrailEvent(memory=self.name, kind="tasks", body=body, at=self._clock()))
 
     def remembered(self) -> tuple[Embedding, list[str], str]:
         """(texts, dimension) vectors that it has, the id of the text that each was made of, and their encoder."""
