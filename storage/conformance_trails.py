@@ -205,6 +205,19 @@ class TrailSnapshotConformance:
         assert await stores.trails.snapshot(MEMORY, until=NOON + timedelta(hours=2)) == given[0]
         assert await stores.trails.snapshot(MEMORY, until=NOON) is None
 
+    async def test_of_many_snapshots_the_newest_stay_and_older_ones_here_and_there(self, stores: Stores) -> None:
+        given = [1, 2, 5_000, 10_001, 10_002, 25_000, 25_001, 25_002, 25_003, 25_004]
+        for position in given:
+            at = NOON + timedelta(seconds=position)
+            await stores.trails.put_snapshot(snapshot_of(MEMORY, position, {"at": position}, at=at))
+            await stores.trails.put_snapshot(snapshot_of("other", position, {}, at=at))
+        found = [await stores.trails.snapshot(MEMORY, until=NOON + timedelta(seconds=position)) for position in given]
+        assert [each.position if each else None for each in found] == [
+            *[1, 1, 1],
+            *[10_001, 10_001],
+            *[25_000, 25_001, 25_002, 25_003, 25_004],
+        ]
+
     async def test_a_second_snapshot_of_one_position_changes_nothing(self, stores: Stores) -> None:
         first = snapshot_of(MEMORY, 4, {"who": "first"})
         await stores.trails.put_snapshot(first)

@@ -17,6 +17,7 @@ from storage.trail_forms import (
     placed,
     snapshot_from,
     snapshot_row,
+    superseded,
 )
 from storage.trail_records import TrailEvent, TrailSnapshot
 
@@ -58,6 +59,8 @@ class MemoryTrailStore(MemoryStore):
         key = snapshot.memory, snapshot.position
         if key not in trails.snapshots and snapshot.position >= trails.last_erasure.get(snapshot.memory, 0):
             trails.snapshots[key] = (snapshot.id, iso(snapshot.at), snapshot.sha256, row)
+            for position in superseded(position for memory, position in trails.snapshots if memory == snapshot.memory):
+                del trails.snapshots[snapshot.memory, position]
 
     async def snapshot(self, memory: str, *, until: datetime | None = None) -> TrailSnapshot | None:
         checked_key(memory, "memory")

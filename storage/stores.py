@@ -290,6 +290,7 @@ class TrailStore(Protocol):
     async def put_snapshot(self, snapshot: TrailSnapshot) -> None:
         """Keeps it, unless the memory has one of this position, or a text was erased since whose vector it may hold.
 
+        Of older ones only some stay (`storage.trail_forms.superseded`): events give again what lay between.
         Raises InvalidInput for a state that its digest does not fit.
         """
         ...

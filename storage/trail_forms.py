@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -24,6 +24,8 @@ MOST_KEY_BYTES = 1000  # of a memory's name, a decision's id: two of them fit in
 MOST_EMBEDDING_BYTES = 64 * 1024
 MOST_RECORD_BYTES = 4 * 2**20
 MOST_STATE_BYTES = 64 * 2**20
+NEWEST_SNAPSHOTS = 4  # of a memory, that are kept
+SNAPSHOT_SPACING = 10_000  # events between two older ones that are kept: seconds of rebuilding
 KINDS: tuple[TrailEventKind, ...] = get_args(TrailEventKind)
 APART = ("position", "embedding")
 RECORDED = tuple(name for name in TrailEvent.__dataclass_fields__ if name not in APART)
@@ -79,6 +81,21 @@ def snapshot_from(row: bytes, *, memory: str, position: int, sha256: str, id: st
     if state_sha256(state) != sha256:
         raise LogCorrupt(f"The stored snapshot {id!r} of memory {memory!r} is not the one that was written.")
     return TrailSnapshot(memory=memory, position=position, state=state, sha256=sha256, id=id, at=moment_of(at))
+
+
+def superseded(positions: Iterable[int]) -> list[int]:
+    """Of a memory's snapshots, those that others have made needless: all but the newest few and one in so many events.
+
+    A state is large, and grows with what is remembered; between two kept ones the events give every state again.
+    """
+    older = sorted(positions)[:-NEWEST_SNAPSHOTS]
+    kept, needless = None, []
+    for position in older:
+        if kept is None or position - kept >= SNAPSHOT_SPACING:
+            kept = position
+        else:
+            needless.append(position)
+    return needless
 
 
 def erased_event(memory: str, payload_id: str, at: datetime) -> TrailEvent:

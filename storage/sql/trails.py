@@ -24,6 +24,7 @@ from storage.trail_forms import (
     placed,
     snapshot_from,
     snapshot_row,
+    superseded,
 )
 from storage.trail_records import TrailEvent, TrailSnapshot
 
@@ -52,6 +53,8 @@ LIVE_TEXTS = select(payloads.c.id).where(payloads.c.id.in_(IDS), payloads.c.eras
 SNAPSHOT = select(trail_snapshots).where(snapshots.memory == MEMORY).order_by(snapshots.position.desc()).limit(1)
 SNAPSHOT_UNTIL = SNAPSHOT.where(snapshots.at <= bindparam("until"))
 SNAPSHOT_AT = select(snapshots.id).where(snapshots.memory == MEMORY, snapshots.position == bindparam("position"))
+SNAPSHOT_POSITIONS = select(snapshots.position).where(snapshots.memory == MEMORY)
+DROP_SNAPSHOT = delete(trail_snapshots).where(snapshots.memory == MEMORY, snapshots.position == bindparam("position"))
 ERASED_SINCE = select(events.id).where(
     events.memory == MEMORY, events.kind == "erased", events.position > bindparam("position")
 )
@@ -111,6 +114,7 @@ class SqlTrailStore(SqlStore):
             is_there = batch.connection.execute(SNAPSHOT_AT, where).first() is not None
             if not is_there and batch.connection.execute(ERASED_SINCE, where).first() is None:
                 batch.connection.execute(insert(trail_snapshots), row)
+                _thin_out(batch.connection, snapshot.memory)
 
         await self.writer.run(apply)
 
@@ -134,6 +138,12 @@ class SqlTrailStore(SqlStore):
         checked_key(memory, "memory")
         wanted = checked_keys(decision_ids, "decision_id")
         return await self.database.read(lambda connection: _known(connection, memory, wanted))
+
+
+def _thin_out(connection: Connection, memory: str) -> None:
+    positions = connection.execute(SNAPSHOT_POSITIONS, {"memory": memory}).scalars()
+    for position in superseded(positions):
+        connection.execute(DROP_SNAPSHOT, {"memory": memory, "position": position})
 
 
 def forget_vectors(connection: Connection, payload_id: str, *, at: datetime) -> None:
