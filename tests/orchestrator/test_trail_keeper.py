@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from orchestrator.trail_keeper import TrailKeeper
+from orchestrator.trail_keeper import TrailKeeper, rebuilt
+from routing.base import Context, Lesson
 from routing.pheromone.base import ShownMemory, TrailMemory
+from routing.pheromone.memory import PheromoneMemory
+from routing.registry import make_policy
 from storage.errors import InvalidInput, StorageUnavailable
 from storage.records import Payload
 from storage.registry import open_stores
@@ -63,6 +68,48 @@ async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
 def test_the_double_is_what_a_keeper_takes() -> None:
     assert isinstance(DoubleMemory(), TrailMemory)
     assert isinstance(DoubleMemory(), ShownMemory)
+
+
+def test_the_policies_that_learn_trails_are_kept_and_can_be_looked_at() -> None:
+    policies = {name: make_policy(name) for name in ("pheromone", "amro_paper", "uniform")}
+    assert [name for name, policy in policies.items() if isinstance(policy, TrailMemory)] == ["pheromone", "amro_paper"]
+    assert [name for name, policy in policies.items() if isinstance(policy, ShownMemory)] == ["pheromone", "amro_paper"]
+
+
+async def test_the_pheromone_memory_comes_back_bit_for_bit(stores: Stores) -> None:
+    """From events alone, and from a snapshot and the events after it; with vectors, restarts and a reset among them."""
+    live = PheromoneMemory()
+    keeper = TrailKeeper(stores.trails, [(live, PheromoneMemory)], snapshot_events=40)
+    generator = np.random.default_rng(7)
+    for number in range(100):
+        text = Payload.of(f"query {number % 9}")
+        await stores.journal.write(text)
+        vector = np.roll(np.eye(16, dtype=np.float32)[0], number % 9)
+        context = Context(
+            task="sql",
+            task_mixture={"sql": 0.8, "mathe": 0.2},
+            vector=np.zeros(1),
+            encoder="made up",
+            embedding=vector,
+        )
+        taught = Lesson(
+            reward=float(generator.random()),
+            quality=0.5,
+            decision_id=f"decision_{number}",
+            payload_id=text.id,
+            at=NOON + timedelta(hours=number),
+        )
+        live.observe(f"candidate_{number % 3}", context, taught)
+        if number == 50:
+            await keeper.reset("pheromone", candidate_id="candidate_2")
+        await keeper.flush()
+    events = await stores.trails.events("pheromone")
+    replayed = PheromoneMemory()
+    for event in events:
+        replayed.apply(event)
+    back = await rebuilt(stores.trails, PheromoneMemory, "pheromone")
+    assert 0 < back.saved_position < back.position == len(events)
+    assert json.dumps(live.state()) == json.dumps(replayed.state()) == json.dumps(back.memory.state())
 
 
 async def test_what_was_learned_is_there_after_a_restart(stores: Stores) -> None:
