@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,18 @@ class Head:
     coefficients: Floats  # D × 2A: success, then cost
     intercept: Floats  # 2A
 
+    @cached_property
+    def _slope(self) -> Floats:
+        found: Floats = self.coefficients / self.scale[:, None]
+        return found
+
+    @cached_property
+    def _level(self) -> Floats:
+        found: Floats = self.intercept - self.mean @ self._slope
+        return found
+
     def __call__(self, inputs: Floats) -> tuple[Floats, Floats]:
-        out = (inputs - self.mean) / self.scale @ self.coefficients + self.intercept
+        out = inputs @ self._slope + self._level
         half = out.shape[1] // 2
         return out[:, :half], out[:, half:]
 
@@ -77,6 +88,10 @@ class FittedQ:
         self.slots, self.schedules, self.sees_limits = slots, schedules, sees_limits
         self.conservatism = Conservatism() if conservatism is None else conservatism
         self.heads: dict[tuple[int, int], Head] = {}
+        self._columns = [
+            [CONTINUE, *(FIRST_RESTART + c for c in self.candidates_after(slot))]
+            for slot in range(-1, len(slots.order))
+        ]
 
     def candidates_after(self, slot: int) -> list[int]:
         """Who may be begun from a slot, whether tried or not."""
@@ -125,8 +140,7 @@ class FittedQ:
             return scores  # too few episodes came this far: the schedule decides
         success, cost = head(self.inputs(view, slot))
         value = success - view.weight[:, None] * cost
-        columns = [CONTINUE, *(FIRST_RESTART + c for c in self.candidates_after(slot))]
-        scores[:, columns] = value
+        scores[:, self._columns[slot + 1]] = value
         return scores
 
     def arrays(self) -> dict[str, NDArray[Any]]:

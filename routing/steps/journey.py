@@ -97,7 +97,7 @@ class View:
     remaining: Floats
 
     def __len__(self) -> int:
-        return len(self.current)
+        return int(self.current.shape[0])
 
 
 class Scorer(Protocol):

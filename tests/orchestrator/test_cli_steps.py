@@ -45,7 +45,7 @@ def test_training_tells_what_was_made_and_how_it_behaves(train: Command, tmp_pat
     assert (told["router"], told["candidates"], told["tasks"]) == (
         "cql",
         [SMALL, LARGE],
-        {"train": 65, "dev": 15, "test": 0},
+        {"train": 60, "dev": 20, "test": 0},
     )
     assert told["metrics"]["is_collapsed"] is False
     assert {row["weight"] for row in told["metrics"]["on_train"]} == {0.05, 0.3, 0.8}
@@ -130,7 +130,7 @@ def test_report_is_still_needed_for_outcomes(data: Path) -> None:
 def test_validate_knows_trajectories(data: Path, tmp_path: Path) -> None:
     done = RUNNER.invoke(app, ["data", "validate", str(data)])
     assert done.exit_code == 0
-    assert "Usable: 80 tasks (65 train, 15 dev, 0 test), 240 episodes," in done.stdout
+    assert "Usable: 80 tasks (60 train, 20 dev, 0 test), 240 episodes," in done.stdout
     assert "warning: episodes.jsonl: cost_usd: candidates without prices" in done.stdout
     told = json.loads(RUNNER.invoke(app, ["data", "validate", str(data), "--json"]).stdout)
     assert (told["is_valid"], told["data"]["priced_candidates"]) == (True, [LARGE, SMALL])
