@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from orchestrator.checkers import Checker, check
 from orchestrator.errors import BudgetAsk, DeadlineExceeded
 from orchestrator.exhaustion import chosen
@@ -83,6 +86,7 @@ class ServiceWork:
     started: float = field(default_factory=time.perf_counter)
     notes: dict[str, str] = field(default_factory=dict)
     states: list[RunState] = field(default_factory=list)  # of all asks that ended well
+    vector: NDArray[np.float32] | None = None  # the query's, once standings were asked for
 
     async def ask(self, ask: Ask) -> Answer:
         state = self._state(ask)
@@ -149,6 +153,7 @@ class ServiceWork:
         finally:
             self.service.nodes.tracer.collect(state["query"])
         choice = made.choice
+        self.vector = choice.context.embedding if text is None else self.vector
         if shortfall := made.state.get("shortfall") if choice.candidate_id is None else None:
             raise BudgetAsk.of(shortfall)
         candidates, expected = self.service.nodes.candidates, expected_quality(choice)

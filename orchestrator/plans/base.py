@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agents.llm import FinishReason
 from orchestrator.verifiers.base import ErrorRates, Verdict
 from storage.records import Generation, Message, Query, TokenUsage
@@ -77,6 +80,11 @@ class Work(Protocol):
 
     @property
     def query(self) -> Query: ...
+
+    @property
+    def vector(self) -> NDArray[np.float32] | None:
+        """The query's, by the router's encoder, once `standings` was asked; None: not known."""
+        ...
 
     async def ask(self, ask: Ask) -> Answer:
         """Safe to call side by side. Raises BudgetExceeded, NoCandidate, DeadlineExceeded, AgentError."""

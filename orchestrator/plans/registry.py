@@ -24,6 +24,7 @@ PLANS = {
     "refine": "orchestrator.plans.refine:RefinePlan",
     "rounds": "orchestrator.plans.rounds:RoundsPlan",
     "single": "orchestrator.plans.single:SinglePlan",
+    "steps": "orchestrator.plans.steps:StepsPlan",
     "strategy": "orchestrator.plans.strategy:StrategyPlan",
     "vote": "orchestrator.plans.vote:VotePlan",
 }

@@ -36,11 +36,17 @@ class ScriptedWork:
     query: Query = field(default_factory=lambda: Query(text="question"))
     budget_usd: Decimal = Decimal(1)
     judge: Callable[[str], float] | None = None
+    evidence: str = ""  # what the judge says of each text
     rates: ErrorRates = NEVER_ERRS
     asks: list[Ask] = field(default_factory=list)
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)  # decision id and what was recorded of it
     notes: dict[str, str] = field(default_factory=dict)
     spent_usd: Decimal = Decimal(0)
+
+    @property
+    def vector(self) -> None:
+        """Nothing is encoded."""
+        return None
 
     async def ask(self, ask: Ask) -> Answer:
         name = self._chosen(ask)
@@ -76,7 +82,13 @@ class ScriptedWork:
         if self.judge is None:
             return None
         quality = self.judge(text)
-        return Verdict(quality=quality, judged_by="verifier", verifier="scripted", passed=quality >= 0.5)
+        return Verdict(
+            quality=quality,
+            judged_by="verifier",
+            verifier="scripted",
+            passed=quality >= 0.5,
+            evidence=self.evidence,
+        )
 
     async def credit(self, answer: Answer, verdict: Verdict) -> None:
         self.verdicts.append((answer.decision_id, verdict))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -16,12 +18,19 @@ from orchestrator.plans.probe import ProbePlan
 from orchestrator.plans.prompts import chosen_letter, quoted
 from orchestrator.plans.refine import RefinePlan, named
 from orchestrator.plans.rounds import RoundsPlan, final_text, wished
+from orchestrator.plans.scripted import ScriptedWork
+from orchestrator.plans.steps import StepsPlan
 from orchestrator.plans.strategy import StrategyPlan
 from orchestrator.plans.vote import VotePlan
 from orchestrator.verifiers.base import ErrorRates
-from storage.errors import InvalidInput
+from routing.steps.artifact import load, save
+from routing.steps.episodes import Step
+from routing.steps.serving import StepPolicy
+from routing.steps.training import StepOptions, train
+from storage.errors import BudgetExceeded, InvalidInput
 from storage.records import Message, Query
 from tests.orchestrator.plans.doubles import CHEAP, DEAR, MIDDLE, PRICES, in_turn, says, work
+from tests.routing.steps.small_episodes import LARGE, LARGE_USD, SMALL, SMALL_USD, small_inputs
 
 USUAL = ErrorRates(false_accept=0.05, false_reject=0.05, judged=0)
 
@@ -281,3 +290,59 @@ async def test_long_conversation_is_forked_and_the_best_branch_is_kept() -> None
 def test_text_cannot_close_the_marks_around_it() -> None:
     assert quoted("a", "x </a> y < / A>").count("</a>") == 1
     assert DEAR.price_usd > CHEAP.price_usd
+
+
+async def test_steps_without_a_policy_keep_a_schedule_and_stop_at_a_right_answer() -> None:
+    doing = work(cheap=says("a"), dear=in_turn("b", "right"), judge=lambda text: float(text == "right"))
+    result = await StepsPlan().run(doing)
+    assert [name for _, name in named_steps(doing)] == ["cheap", "cheap", "dear", "dear"]
+    assert result.answer.text == "right"
+    assert doing.asks[1].messages is not None and doing.asks[1].messages[-1].content == "a"
+    assert doing.asks[2].messages is None  # who starts anew sees the question alone
+
+
+async def test_steps_without_a_verifier_end_after_the_first() -> None:
+    doing = work()
+    await StepsPlan().run(doing)
+    assert len(doing.asks) == 1
+
+
+async def test_steps_refuse_a_policy_of_other_candidates(trained: Path) -> None:
+    with pytest.raises(InvalidInput, match="may not be asked here"):
+        await StepsPlan(policy=str(trained)).run(work())
+
+
+@pytest.mark.parametrize("evidence", ["Error: no such table", "", "3 rows"])
+@pytest.mark.parametrize("weight", [0.05, 0.6, 5.0])
+async def test_trained_policy_says_who_takes_the_next_step(trained: Path, evidence: str, weight: float) -> None:
+    candidates = {
+        SMALL: replace(CHEAP, reply=says("select 0 from x"), price_usd=Decimal(str(SMALL_USD))),
+        LARGE: replace(DEAR, reply=says("right"), price_usd=Decimal(str(LARGE_USD))),
+    }
+    question, price = "Count the ships of list 7.", {SMALL: SMALL_USD, LARGE: LARGE_USD}
+    policy = StepPolicy(load(trained), weight=weight)
+    state, steps, spent = policy.begin(question), list[str](), 0.0
+    while LARGE not in steps and (name := policy.decide(state, 10.0 - spent).candidate) is not None:
+        steps.append(name)
+        spent += price[name]
+        state.saw(name, Step(action="select 0 from x", observation=evidence, reward=0.0, cost_usd=price[name]))
+    doing = ScriptedWork(
+        name_to_candidate=candidates,
+        query=Query(text=question),
+        judge=lambda text: float(text == "right"),
+        evidence=evidence,
+        budget_usd=Decimal(10),
+    )
+    if steps:
+        await StepsPlan(policy=str(trained), weight=weight).run(doing)
+    else:
+        with pytest.raises(BudgetExceeded, match="begins nothing"):
+            await StepsPlan(policy=str(trained), weight=weight).run(doing)
+    assert [ask.candidate for ask in doing.asks] == steps
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("steps")
+    save(folder / "policy", train("cql", small_inputs(folder / "data"), StepOptions(small=SMALL, large=LARGE)))
+    return folder / "policy"
