@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from storage.errors import InvalidInput
 
-TOLERANCE = 3.0  # τ: mean squared standardised deviation from the others up to which a principal is trusted in full
+TOLERANCE = 2.0  # mean squared standardised deviation from the others up to which a principal is trusted in full
+PROBATION = 8.0  # lessons that were compared with the others', after which a principal's lessons weigh in full
 MOST_SHARE = 0.1  # φ: of all evidence that one principal's may be, where there are ten or more of them
 LEAST_EVIDENCE = 20.0  # lessons that the share is taken of at least, so that somebody can begin
 LEAST_OTHERS = 1.0  # lessons of others on a candidate, below which nobody can be compared with them
@@ -30,9 +31,9 @@ class _Standing:
 
 
 class WeightCap:
-    """weight = trust × what is left of the principal's share, in [0, 1].
+    """weight = min(1, (compared + 1) / (probation + 1)) × trust × what is left of the principal's share, in [0, 1].
 
-    Trust_p = min(1, τ A / X_p), X_p = Σ_a (Σ z)² / (n σ_a²) over its A candidates: X is about A for one who sees what
+    Trust_p = min(1, 2 A / X_p)², X_p = Σ_a (Σ z)² / (n σ_a²) over its A candidates: X is about A for one who sees what
     the others see, and grows with each lesson of one who does not. z is the reward less the mean of all others on that
     candidate, corrected for the task; σ² a moving mean of z². Who is alone is trusted.
     """
@@ -45,7 +46,7 @@ class WeightCap:
 
     def weight(self, principal: str) -> float:
         """Of the principal's next lesson."""
-        return self.trust(principal) * self._room(principal)
+        return self._proven(principal) * self.trust(principal) * self._room(principal)
 
     def trust(self, principal: str) -> float:
         standing = self._standings.get(principal)
@@ -55,7 +56,8 @@ class WeightCap:
             total * total / (count * max(self._arm_to_variance.get(arm, START_VARIANCE), LEAST_VARIANCE))
             for arm, (count, total) in sorted(standing.arm_to_residuals.items())
         )
-        return min(1.0, TOLERANCE * len(standing.arm_to_residuals) / max(strange, 1e-9))
+        share = min(1.0, TOLERANCE * len(standing.arm_to_residuals) / max(strange, 1e-9))
+        return share * share
 
     def is_alone(self, principal: str) -> bool:
         """Whether nobody else has taught anything yet."""
@@ -99,6 +101,13 @@ class WeightCap:
             self._evidence = float(saved["evidence"])
         except (AttributeError, KeyError, TypeError, ValueError) as exc:
             raise InvalidInput(f"That is no saved weight cap: {state!r:.200}.", field="cap") from exc
+
+    def _proven(self, principal: str) -> float:
+        if self.is_alone(principal):
+            return 1.0
+        standing = self._standings.get(principal, _Standing())
+        compared = sum(count for count, _ in standing.arm_to_residuals.values())
+        return min(1.0, (compared + 1.0) / (PROBATION + 1.0))
 
     def _room(self, principal: str) -> float:
         standing = self._standings.get(principal)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.base import Policy, Vector
@@ -20,6 +20,7 @@ from tests.routing.doubles import TASKS, a_context, total
 
 ARMS = ("small", "large", "tools", "old")
 
+untimed = settings(deadline=None)  # how long a policy takes on a busy machine is not asked here
 every_policy = pytest.mark.parametrize("name", sorted(POLICIES))
 histories = st.lists(
     st.tuples(st.sampled_from(ARMS), st.sampled_from(TASKS), st.floats(0, 1, allow_nan=False)), max_size=30
@@ -43,6 +44,7 @@ def by_arm(policy: Policy, arms: Sequence[str]) -> dict[str, float]:
 
 
 @every_policy
+@untimed
 @given(history=histories)
 def test_probabilities_sum_to_one_and_none_is_below_the_floor(name: str, history: list[tuple[str, str, float]]) -> None:
     probabilities = taught(name, history).probabilities(ARMS, a_context())
@@ -51,6 +53,7 @@ def test_probabilities_sum_to_one_and_none_is_below_the_floor(name: str, history
 
 
 @every_policy
+@untimed
 @given(history=histories, order=st.permutations(ARMS))
 def test_the_order_of_the_arms_does_not_matter(
     name: str, history: list[tuple[str, str, float]], order: list[str]
