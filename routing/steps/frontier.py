@@ -18,7 +18,7 @@ WEIGHTS = (
     0.49, 0.52, 0.55, 0.58, 0.61, 0.65, 0.7, 0.8, 0.9, 1.1, 1.4,
 )  # fmt: skip
 MIXED_WEIGHTS = (0.05, 0.3, 0.52, 0.7, 1.1)  # any two of which are mixed
-MIXED_SHARES = (0.25, 0.5, 0.75)  # of the second
+MIXED_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the second
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -140,9 +140,12 @@ class StaticSchedules:
         is_current = (orders == view.current[:, None]) & (view.current >= 0)[:, None]
         place = np.where(is_current.any(axis=1), is_current.argmax(axis=1), -1)
         steps = view.seen[rows, np.maximum(view.current, 0)]
-        goes_on = (view.current >= 0) & ((place < 0) | (steps < quotas[rows, np.maximum(place, 0)]))
-        untried = (orders >= 0) & (view.seen[rows[:, None], np.maximum(orders, 0)] == 0)
-        later = untried & (np.arange(orders.shape[1]) > place[:, None])
+        tried = view.seen[rows[:, None], np.maximum(orders, 0)] > 0
+        behind = (orders >= 0) & (np.arange(orders.shape[1]) > place[:, None])
+        is_last_resort = (behind & tried).any(axis=1)  # whoever was to come later ran out of money: to the end
+        is_within = steps < quotas[rows, np.maximum(place, 0)]
+        goes_on = (view.current >= 0) & ((place < 0) | is_last_resort | is_within)
+        later = behind & ~tried
         begun = FIRST_RESTART + orders[rows, later.argmax(axis=1)]
         return np.where(goes_on, CONTINUE, np.where(later.any(axis=1), begun, STOP))
 

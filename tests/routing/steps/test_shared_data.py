@@ -14,7 +14,7 @@ from routing.steps.training import StepOptions, train
 DATA = Path(__file__).parents[4] / "shared" / "data" / "trajectories"
 RIVALS = ("static-schedule", "random-escalation", "deadline", "random-mixing", "first-large")
 
-pytestmark = pytest.mark.shared_data
+pytestmark = [pytest.mark.shared_data, pytest.mark.timeout(600)]
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the research data is not at {DATA}")
