@@ -133,19 +133,23 @@ class StaticSchedules:
         return Slots(order=merged(list(dict.fromkeys(parts))), count=self.count)
 
     def actions(self, view: View) -> Ints:
-        """What the schedule would do, whether it is allowed or not; STOP at its end."""
+        """What the schedule would do, whether it is allowed or not; STOP at its end.
+
+        Where a limit cut others short, the last one left goes on beyond its quota.
+        """
         row = np.abs(np.log(self.weights + 1e-3) - np.log(view.weight[:, None] + 1e-3)).argmin(axis=1)
         orders, quotas = self.orders[row], self.quotas[row]
         rows = np.arange(len(view))
         is_current = (orders == view.current[:, None]) & (view.current >= 0)[:, None]
         place = np.where(is_current.any(axis=1), is_current.argmax(axis=1), -1)
         steps = view.seen[rows, np.maximum(view.current, 0)]
-        tried = view.seen[rows[:, None], np.maximum(orders, 0)] > 0
+        taken = np.where(orders >= 0, view.seen[rows[:, None], np.maximum(orders, 0)], 0)
         behind = (orders >= 0) & (np.arange(orders.shape[1]) > place[:, None])
-        is_last_resort = (behind & tried).any(axis=1)  # whoever was to come later ran out of money: to the end
+        later = behind & (taken == 0)
+        is_cut = ~behind & ~is_current & (taken > 0) & (taken < quotas) & np.isfinite(view.remaining)[:, None]
+        is_last_resort = ((behind & (taken > 0)) | is_cut).any(axis=1) & ~later.any(axis=1)  # others ran out of money
         is_within = steps < quotas[rows, np.maximum(place, 0)]
-        goes_on = (view.current >= 0) & ((place < 0) | is_last_resort | is_within)
-        later = behind & ~tried
+        goes_on = (view.current >= 0) & ((place < 0) | is_within | is_last_resort)
         begun = FIRST_RESTART + orders[rows, later.argmax(axis=1)]
         return np.where(goes_on, CONTINUE, np.where(later.any(axis=1), begun, STOP))
 
