@@ -9,7 +9,7 @@ from typing import get_args
 
 from storage.budget_records import RESOURCES, BudgetLimits, OnExhausted, Resource, Shortfall
 from storage.errors import InvalidInput
-from storage.money import checked_limits
+from storage.money import LARGEST_COUNT, checked_limits
 from storage.records import usd
 
 MoreBudget = Callable[[Shortfall], Awaitable[BudgetLimits | None]]
@@ -62,7 +62,7 @@ def _named(budget: BudgetLimits | Mapping[str, object]) -> dict[Resource, Decima
     for name in budget:
         if name not in RESOURCES:
             close = get_close_matches(str(name), RESOURCES, n=1)
-            guess = f"; did you mean {close[0]!r}?" if close else ""
+            guess = f"; did you mean {close[0]!r}?" if close else "."
             raise InvalidInput(f"No resource {name!r}{guess} Known: {', '.join(RESOURCES)}.", field="budget")
     given = {name: _number(name, budget[name]) for name in RESOURCES if budget.get(name) is not None}
     limits = checked_limits(BudgetLimits.of(given), "budget")
@@ -75,6 +75,8 @@ def _number(name: Resource, value: object) -> Decimal | float:
         return amount_of(value, field)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput(f"{field} is {value!r}; it must be a number.", field=field)
+    if isinstance(value, int) and value > LARGEST_COUNT:  # no float holds every whole number
+        raise InvalidInput(f"{field} is {value!r:.20}…; give 0 to {LARGEST_COUNT}.", field=field)
     if name == "tokens" and not float(value).is_integer():
         raise InvalidInput(f"{field} is {value!r}; it must be a whole number.", field=field)
     return value

@@ -25,7 +25,7 @@ from orchestrator.verifiers.model import JudgeReply
 from orchestrator.verifiers.named import Asks
 from storage.budget_records import BudgetAccount, BudgetLimits
 from storage.provenance import is_verified
-from storage.records import Query
+from storage.records import Query, new_id
 from storage.stores import Stores
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ OF_THE_RUN = (
     "requires",
     "metadata",
     "session",
+    "is_tool_turn",
     "timeout_seconds",
     "on_exhausted",
 )  # options that each ask keeps
@@ -87,6 +88,7 @@ class ServiceWork:
     notes: dict[str, str] = field(default_factory=dict)
     states: list[RunState] = field(default_factory=list)  # of all asks that ended well
     vector: NDArray[np.float32] | None = None  # the query's, once standings were asked for
+    unjudged: set[str] = field(default_factory=set)  # decisions on whose answers the verifier had nothing to say
 
     async def ask(self, ask: Ask) -> Answer:
         state = self._state(ask)
@@ -119,14 +121,15 @@ class ServiceWork:
         )
 
     async def verify(self, answer: Answer) -> Answer:
-        if self.verifier is None or answer.verdict is not None:
+        """Each answer is judged once: a judge that could not say is not asked, and paid, again."""
+        if self.verifier is None or answer.verdict is not None or answer.decision_id in self.unjudged:
             return answer
         found = await self.verifier.verify(self.query, answer.text)
-        if found is None:
-            return answer
-        verdict = found.on_answer_of(answer.candidate_id)
-        await self.credit(answer, verdict)
-        if not is_verified(verdict.judged_by):  # kept in the log, and no plan gets to weigh it
+        verdict = None if found is None else found.on_answer_of(answer.candidate_id)
+        if verdict is not None:
+            await self.credit(answer, verdict)
+        if verdict is None or not is_verified(verdict.judged_by):  # kept in the log, and no plan gets to weigh it
+            self.unjudged.add(answer.decision_id)
             return answer
         return replace(answer, verdict=verdict)
 
@@ -217,8 +220,9 @@ class ServiceWork:
         return None if pinned is None else frozenset({pinned})
 
     async def judge(self, prompt: str, candidate_id: str | None) -> JudgeReply:
-        """How a verifier reaches another candidate."""
-        reply = await self.ask(Ask(step="judge", text=prompt, messages=(), candidate=candidate_id))
+        """How a verifier reaches another candidate, also where the caller wants one alone to answer."""
+        among = frozenset(self.service.nodes.candidates)
+        reply = await self.ask(Ask(step="judge", text=prompt, messages=(), candidate=candidate_id, among=among))
         return JudgeReply(text=reply.text, candidate_id=reply.candidate_id, cost_usd=reply.cost_usd)
 
 
@@ -228,7 +232,8 @@ async def run_plan(
     """The result, judged where somebody can judge. Raises what the plan raises, and DeadlineExceeded."""
     first = service.start(text, options)
     query, limits = first["query"], first["limits"]
-    account = BudgetAccount.of(query.run_id, limits, parent_id=query.account_id)
+    id = new_id(query.run_id) if options.get("run_id") else query.run_id  # a step's run has an account of its own
+    account = BudgetAccount.of(id, limits, parent_id=query.account_id)
     await service.stores.budgets.open(account)
     work = ServiceWork(
         service=service,

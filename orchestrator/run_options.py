@@ -98,7 +98,7 @@ def check_names(options: Mapping[str, object]) -> None:
     for name in options:
         if name not in known:
             close = get_close_matches(name, known, n=1)
-            guess = f"; did you mean {close[0]!r}?" if close else ""
+            guess = f"; did you mean {close[0]!r}?" if close else "."
             raise InvalidInput(f"No option {name!r}{guess} Known: {', '.join(known)}.", field=name)
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from math import exp
+from sys import float_info
 
+from agents.errors import AgentError
+from orchestrator.errors import DeadlineExceeded
 from orchestrator.plans.base import Answer, Ask, Standing, Work
+from routing.errors import NoCandidate
 from storage.errors import BudgetExceeded, InvalidInput, ServiceError
 
+ASK_FAILED = (AgentError, BudgetExceeded, DeadlineExceeded, NoCandidate)  # no answer came of it; another's may do
 TOO_DEAR = (" is left", " are left")  # stand in a mask's reason where a budget is short (`routing.candidates`)
 
 
@@ -69,7 +74,7 @@ def shares(standings: Sequence[Standing], temperature: float) -> list[float]:
 def checked_share(value: float, name: str) -> float:
     """Raises InvalidInput where it is not in [0, 1]."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InvalidInput(f"{name} is {value!r}; it must be a number from 0 to 1.", field=name)
+        raise InvalidInput(f"{name} is {value!r:.80}; it must be a number from 0 to 1.", field=name)
     return float(value)
 
 
@@ -80,9 +85,31 @@ def checked_count(value: int, name: str, *, least: int = 1, most: int = 16) -> i
     return value
 
 
+def checked_number(value: float, name: str, *, what: str = "0 or more", least: float = 0.0) -> float:
+    """Raises InvalidInput where it is no finite number from `least` on."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= float_info.max:
+        raise InvalidInput(f"{name} is {value!r:.80}; it must be {what}.", field=name)
+    return float(value)
+
+
+def checked_name(value: str | None, name: str) -> str | None:
+    """Raises InvalidInput where it is no candidate's id; None: none was named."""
+    if value is not None and (not isinstance(value, str) or not value):
+        raise InvalidInput(f"{name} is {value!r:.80}; it must be a candidate's id.", field=name)
+    return value
+
+
+def require_known(standings: Sequence[Standing], **option_to_name: str | None) -> None:
+    """Raises InvalidInput for a candidate that there is not, before anybody is asked and paid."""
+    known = sorted(each.candidate_id for each in standings)
+    for option, name in option_to_name.items():
+        if name is not None and name not in known:
+            raise InvalidInput(f"{option} names {name!r}; known: {', '.join(known)}.", field=option)
+
+
 def checked_names(value: Sequence[str], name: str) -> tuple[str, ...]:
     """Raises InvalidInput where it is no list of different names."""
-    if isinstance(value, str) or not all(isinstance(each, str) and each for each in value):
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) and each for each in value):
         raise InvalidInput(f"{name} is {value!r}; it must be a list of candidates' ids.", field=name)
     if len(set(value)) < len(value):
         raise InvalidInput(f"{name} names somebody twice: {list(value)!r}.", field=name)

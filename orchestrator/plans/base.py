@@ -136,6 +136,7 @@ class Plan(ABC):
     BudgetExceeded pass.
     """
 
+    operators: ClassVar[frozenset[str]] = frozenset()  # options that the settings alone may give: folders, say
     source: ClassVar[str]  # paper or system, or "-"
     summary: ClassVar[str]  # one line for people
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from orchestrator.plans.asking import ask_all, checked_count, checked_share, is_short
+from orchestrator.plans.asking import ASK_FAILED, ask_all, checked_count, checked_share, is_short
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Work
 from orchestrator.plans.prompts import chosen_letter, judge_prompt, quoted
-from storage.errors import BudgetExceeded, ServiceError
+from storage.errors import ServiceError
 from storage.records import Message
 
 BYTES_PER_TOKEN = 3
@@ -69,12 +69,10 @@ class BranchPlan(Plan):
         most = int(window * BYTES_PER_TOKEN * 0.6)
         text = "\n".join(f"{turn.role}: {turn.content}" for turn in spoken)[-most:]
         generation = replace(work.query.generation, max_output_tokens=SUMMARY_TOKENS)
-        prompt = SUMMARY.format(
-            turns="<turns>\n" + text.replace("<turns", "(turns").replace("</turns", "(/turns") + "\n</turns>"
-        )
+        prompt = SUMMARY.format(turns=quoted("turns", text, most=most))
         try:
             summary = await work.ask(Ask(step="summary", text=prompt, messages=(), generation=generation))
-        except ServiceError as error:
+        except ASK_FAILED as error:
             return [], [error]
         note = Message(role="user", content=quoted("earlier", summary.text))
         branches["summary"] = (*instructions, note, Message(role="assistant", content="I have read it."))
@@ -90,7 +88,7 @@ class BranchPlan(Plan):
         prompt = judge_prompt(work.query.text, judged)
         try:
             reply = await work.ask(Ask(step="pick", text=prompt, messages=(), generation=generation))
-        except BudgetExceeded:
+        except ASK_FAILED:
             return judged[0], judged
         place = chosen_letter(reply.text, len(judged))
         return judged[place or 0], [*judged, reply]

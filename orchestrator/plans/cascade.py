@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.plans.agreement import groups_of
-from orchestrator.plans.asking import allowed, by_price, checked_count, checked_names, checked_share, is_too_dear
+from orchestrator.plans.asking import (
+    ASK_FAILED,
+    allowed,
+    ask_all,
+    by_price,
+    checked_count,
+    checked_names,
+    checked_share,
+    is_short,
+    is_too_dear,
+)
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Standing, Work
-from storage.errors import BudgetExceeded, InvalidInput
+from storage.errors import BudgetExceeded, InvalidInput, ServiceError
 
 SIGNALS = ("auto", "verifier", "confidence", "consistency")
 UNKNOWN_PRIOR = 0.5  # P(right) of who was never judged
@@ -41,6 +50,8 @@ class CascadePlan(Plan):
             raise InvalidInput(f"signal is {signal!r}; it must be one of {', '.join(SIGNALS)}.", field="signal")
         self.order = checked_names(order, "order")
         self.accept = checked_share(accept, "accept")
+        if not isinstance(thresholds, list | tuple):
+            raise InvalidInput(f"thresholds is {thresholds!r:.80}; it must be a list of numbers.", field="thresholds")
         self.thresholds = tuple(checked_share(each, "thresholds") for each in thresholds)
         self.signal = signal
         self.samples = checked_count(samples, "samples", most=8)
@@ -51,20 +62,32 @@ class CascadePlan(Plan):
         ladder = self._ladder(standings)
         asked: list[Answer] = []
         chances: list[float] = []
+        failure: ServiceError | None = None
+        is_doubtful = is_unpaid = False
         for rung, standing in enumerate(ladder):
             try:
                 answer = await self._answered(work, standing, rung)
-                chance, answer = await self._chance(work, answer, standing)
             except BudgetExceeded:
                 if not asked:
                     raise
                 return self._result(work, asked, chances, is_degraded=True)
+            except ASK_FAILED as error:  # the next rung may do
+                failure = error
+                continue
+            is_unpaid = False
+            try:
+                chance, answer = await self._chance(work, answer, standing)
+            except ASK_FAILED as error:  # nothing speaks for the answer, but it is there
+                chance, is_unpaid = 0.0, is_short([error])
             asked.append(answer)
             chances.append(chance)
-            if chance >= self._threshold(rung):
+            is_doubtful = chance < self._threshold(rung)
+            if not is_doubtful:
                 break
-        is_doubtful = chances[-1] < self._threshold(len(asked) - 1)
-        return self._result(work, asked, chances, is_degraded=is_doubtful and self._lacks_money(standings, ladder))
+        if failure is not None and not asked:
+            raise failure
+        is_degraded = is_unpaid or (is_doubtful and self._lacks_money(standings, ladder))
+        return self._result(work, asked, chances, is_degraded=is_degraded)
 
     def _lacks_money(self, standings: Sequence[Standing], ladder: Sequence[Standing]) -> bool:
         """Whether somebody dearer than the last rung would have been asked, had there been money."""
@@ -111,7 +134,8 @@ class CascadePlan(Plan):
             )
             for place in range(self.samples)
         ]
-        answers = [answer, *await asyncio.gather(*(work.ask(ask) for ask in asks))]
+        more, _ = await ask_all(work, asks)
+        answers = [answer, *more]
         group = groups_of(answers)[0]
         return len(group.answers) / len(answers), group.answers[0]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from math import exp, log
 
-from orchestrator.plans.asking import allowed, by_price, checked_count
+from orchestrator.plans.asking import allowed, by_price, checked_count, checked_name, checked_number, require_known
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Work
 from orchestrator.plans.prompts import quoted
 from storage.errors import BudgetExceeded, InvalidInput
@@ -50,14 +50,15 @@ class GlimpsePlan(Plan):
         steps: int = 4,
         step_tokens: int = 120,
     ) -> None:
-        if isinstance(tau, bool) or not isinstance(tau, int | float) or not tau >= 0:
-            raise InvalidInput(f"tau is {tau!r}; it must be an entropy in nats, 0 or more.", field="tau")
-        self.small, self.large, self.tau = small, large, float(tau)
+        self.small, self.large = checked_name(small, "small"), checked_name(large, "large")
+        self.tau = checked_number(tau, "tau", what="an entropy in nats, 0 or more")
         self.steps = checked_count(steps, "steps", most=16)
         self.step_tokens = checked_count(step_tokens, "step_tokens", least=8, most=512)
 
     async def run(self, work: Work) -> PlanResult:
-        free = by_price(allowed(await work.standings(step="step")))
+        standings = await work.standings(step="step")
+        require_known(standings, small=self.small, large=self.large)
+        free = by_price(allowed(standings))
         small = self.small or free[0].candidate_id
         reserve = STEP_AND_ANSWER * next(
             (each.worst_case_usd for each in free if each.candidate_id == small), Decimal(0)

@@ -6,9 +6,10 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.plans.asking import ASK_FAILED, checked_name, is_short
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Work
 from orchestrator.plans.prompts import quoted
-from storage.errors import BudgetExceeded, InvalidInput
+from storage.errors import InvalidInput
 
 STAGES: tuple[Mapping[str, str], ...] = (
     {
@@ -40,6 +41,8 @@ class PathPlan(Plan):
 
     def __init__(self, *, stages: Sequence[Mapping[str, Any]] = STAGES, policy: str | None = "pheromone") -> None:
         self.stages = _checked(stages)
+        if policy is not None and not isinstance(policy, str):
+            raise InvalidInput(f"policy is {policy!r:.80}; it must be a policy's name.", field="policy")
         self.policy = policy
 
     async def run(self, work: Work) -> PlanResult:
@@ -55,10 +58,10 @@ class PathPlan(Plan):
             )
             try:
                 answer = await work.ask(ask)
-            except BudgetExceeded:
+            except ASK_FAILED as error:
                 if len(asked) < 2:  # a plan alone is no answer
                     raise
-                return PlanResult(answer=asked[-1], asked=tuple(asked), is_degraded=True)
+                return PlanResult(answer=asked[-1], asked=tuple(asked), is_degraded=is_short([error]))
             asked.append(answer)
             texts[stage["name"]] = quoted(stage["name"], answer.text)
         last = await work.verify(asked[-1])
@@ -71,11 +74,14 @@ class PathPlan(Plan):
 
 def _checked(stages: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, str], ...]:
     """Raises InvalidInput, naming the stage."""
-    if isinstance(stages, str) or not 1 <= len(stages) <= MOST_STAGES:
+    if not isinstance(stages, list | tuple) or not 1 <= len(stages) <= MOST_STAGES:
         raise InvalidInput(f"stages must be a list of 1 to {MOST_STAGES} stages.", field="stages")
     known = {"question"}
     for stage in stages:
+        if not isinstance(stage, Mapping):
+            raise InvalidInput(f"A stage is {stage!r:.80}; it must hold `name` and `prompt`.", field="stages")
         name, prompt = stage.get("name"), stage.get("prompt")
+        checked_name(stage.get("candidate"), f"candidate of stage {name!r}")
         if not isinstance(name, str) or not name.isidentifier() or name in known or not isinstance(prompt, str):
             raise InvalidInput(
                 f"Stage {name!r} needs a `name` of its own, a plain word, and a `prompt`.", field="stages"
@@ -83,9 +89,12 @@ def _checked(stages: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, str], ..
         if foreign := sorted(set(stage) - {"name", "prompt", "candidate"}):
             raise InvalidInput(f"Stage {name!r} takes no {foreign[0]!r}.", field="stages")
         try:
-            needs = {need for _, need, _, _ in string.Formatter().parse(prompt) if need is not None}
+            parts = [part for part in string.Formatter().parse(prompt) if part[1] is not None]
         except ValueError as exc:
             raise InvalidInput(f"The prompt of stage {name!r} cannot be read: {exc}.", field="stages") from exc
+        if any(form or conversion for _, _, form, conversion in parts):  # a width could be a billion
+            raise InvalidInput(f"The prompt of stage {name!r} may name stages, not say how they look.", field="stages")
+        needs = {need for _, need, _, _ in parts if need is not None}
         if needs - known:
             raise InvalidInput(
                 f"Stage {name!r} needs {sorted(needs - known)[0]!r}, which is no earlier stage.", field="stages"

@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.plans.agreement import groups_of
-from orchestrator.plans.asking import allowed, ask_all, by_price, checked_count, is_short
+from orchestrator.plans.asking import (
+    ASK_FAILED,
+    allowed,
+    ask_all,
+    by_price,
+    checked_count,
+    checked_name,
+    is_short,
+    require_known,
+)
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Standing, Work
 from orchestrator.plans.prompts import chosen_letter, judge_prompt
-from storage.errors import BudgetExceeded, ServiceError
 
 SAMPLING_TEMPERATURE = 0.7
 LETTER_TOKENS = 8
@@ -26,11 +34,13 @@ class ProbePlan(Plan):
     summary = "Three quick answers of the cheapest; more models where they differ."
 
     def __init__(self, *, probe: str | None = None, models: int = 3) -> None:
-        self.probe = probe
+        self.probe = checked_name(probe, "probe")
         self.models = checked_count(models, "models", least=2, most=5)
 
     async def run(self, work: Work) -> PlanResult:
-        free = by_price(allowed(await work.standings(step="answer")))
+        standings = await work.standings(step="answer")
+        require_known(standings, probe=self.probe)
+        free = by_price(allowed(standings))
         probe = self.probe or free[0].candidate_id
         generation = replace(work.query.generation, temperature=SAMPLING_TEMPERATURE)
         probes, errors = await ask_all(
@@ -49,8 +59,8 @@ class ProbePlan(Plan):
         others = [each for each in reversed(free) if each.candidate_id != probe]
         try:
             return await (self._majority if sigma < 1 else self._judged)(work, probes, others)
-        except BudgetExceeded:
-            return PlanResult(answer=best, asked=tuple(probes), is_degraded=True)
+        except ASK_FAILED as error:
+            return PlanResult(answer=best, asked=tuple(probes), is_degraded=is_short([error]))
 
     async def _majority(self, work: Work, probes: list[Answer], others: list[Standing]) -> PlanResult:
         """Two models: the probes and the best-paid other one."""
@@ -80,8 +90,8 @@ class ProbePlan(Plan):
                     generation=generation,
                 )
             )
-        except ServiceError as error:
-            return PlanResult(answer=more[0], asked=tuple(asked), is_degraded=isinstance(error, BudgetExceeded))
+        except ASK_FAILED as error:
+            return PlanResult(answer=more[0], asked=tuple(asked), is_degraded=is_short([error]))
         place = chosen_letter(reply.text, len(choices))
         work.note(judged="unreadable" if place is None else choices[place].candidate_id)
         return PlanResult(answer=choices[place or 0], asked=(*asked, reply), is_degraded=is_short(errors))

@@ -21,10 +21,10 @@ Which is most likely right? Reply with its letter alone.
 The letter of the best answer:"""
 
 
-def quoted(mark: str, text: str) -> str:
-    """The text between <mark> and </mark>; marks inside it lose their brackets."""
-    shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 2]} …"
-    safe = re.sub(rf"<(/?)\s*{re.escape(mark)}", rf"(\1{mark}", shown, flags=re.IGNORECASE)
+def quoted(mark: str, text: str, *, most: int = SHOWN_CHARACTERS) -> str:
+    """The text, `most` characters of it, between <mark> and </mark>; marks inside it lose their brackets."""
+    shown = text if len(text) <= most else f"{text[: most - 2]} …"
+    safe = re.sub(rf"<\s*(/?)\s*{re.escape(mark)}", rf"(\1{mark}", shown, flags=re.IGNORECASE)
     return f"<{mark}>\n{safe}\n</{mark}>"
 
 

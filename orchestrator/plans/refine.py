@@ -6,10 +6,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from orchestrator.plans.asking import allowed, ask_all, by_price, checked_count, is_short
+from orchestrator.plans.asking import (
+    ASK_FAILED,
+    allowed,
+    ask_all,
+    by_price,
+    checked_count,
+    checked_name,
+    is_short,
+    require_known,
+)
 from orchestrator.plans.base import Ask, Plan, PlanResult, Standing, Work
 from orchestrator.plans.prompts import LETTERS, quoted
-from storage.errors import BudgetExceeded, ServiceError
 
 CHOOSE = """\
 Below are helpers, each with what it is good for, and a question. Which of the helpers should answer?
@@ -43,11 +51,13 @@ class RefinePlan(Plan):
 
     def __init__(self, *, most: int = 3, chooser: str | None = None, refiner: str | None = None) -> None:
         self.most = checked_count(most, "most", least=2, most=6)
-        self.chooser = chooser
-        self.refiner = refiner
+        self.chooser = checked_name(chooser, "chooser")
+        self.refiner = checked_name(refiner, "refiner")
 
     async def run(self, work: Work) -> PlanResult:
-        free = allowed(await work.standings(step="answer"))
+        standings = await work.standings(step="answer")
+        require_known(standings, chooser=self.chooser, refiner=self.refiner)
+        free = allowed(standings)
         names = await self._chosen(work, free)
         answers, errors = await ask_all(work, [Ask(step=f"draft/{name}", candidate=name) for name in names])
         if len(answers) == 1:
@@ -62,9 +72,9 @@ class RefinePlan(Plan):
         )
         try:
             merged = await work.ask(ask)
-        except ServiceError as error:
+        except ASK_FAILED as error:
             best = next(answer for answer in answers if answer.candidate_id == dearest.candidate_id)
-            return PlanResult(answer=best, asked=tuple(answers), is_degraded=isinstance(error, BudgetExceeded))
+            return PlanResult(answer=best, asked=tuple(answers), is_degraded=is_short([error]))
         result = PlanResult(answer=await work.verify(merged), asked=(*answers, merged), is_degraded=is_short(errors))
         if result.answer.verdict is not None:
             for answer in answers:
@@ -91,7 +101,7 @@ class RefinePlan(Plan):
             reply = await work.ask(
                 Ask(step="choose", text=prompt, messages=(), candidate=self.chooser, generation=generation)
             )
-        except BudgetExceeded:
+        except ASK_FAILED:
             return likeliest
         chosen = named(reply.text, letter_to_name)[: self.most]
         work.note(chosen=" ".join(chosen) or "unreadable")

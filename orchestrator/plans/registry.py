@@ -57,6 +57,17 @@ def options_of(name: str) -> dict[str, object]:
     return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
+def plan_of_caller(name: str, options: Mapping[str, object]) -> PlanSpec:
+    """For callers over HTTP: nobody from outside names a folder of this machine. Raises InvalidInput."""
+    if taken := sorted(plan_class(name).operators & set(options)):
+        raise InvalidInput(
+            f"Option {taken[0]!r} of plan {name!r} cannot be given here.",
+            field="plan_options",
+            hint=f"The operator gives it in the settings: plans.{name}.{taken[0]}.",
+        )
+    return PlanSpec(name=name, options=options)
+
+
 def make_plan(spec: PlanSpec) -> Plan:
     """Raises InvalidInput for an unknown plan, and for options that it does not take."""
     made, options = plan_class(spec.name), options_of(spec.name)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from orchestrator.plans.asking import allowed, checked_count
+from orchestrator.plans.asking import ASK_FAILED, allowed, checked_count, checked_name, is_short, require_known
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Standing, Work
 from orchestrator.plans.prompts import LETTERS, quoted
-from storage.errors import BudgetExceeded, ServiceError
 
 TURN = """\
 You answer a question, and may ask helpers first. In each turn do one of two things:
@@ -37,12 +36,14 @@ class RoundsPlan(Plan):
     summary = "A leader asks helpers for a few rounds, then answers."
 
     def __init__(self, *, leader: str | None = None, most: int = 4, helpers: int = 4) -> None:
-        self.leader = leader
+        self.leader = checked_name(leader, "leader")
         self.most = checked_count(most, "most", most=8)
         self.helpers = checked_count(helpers, "helpers", most=len(LETTERS))
 
     async def run(self, work: Work) -> PlanResult:
-        free = allowed(await work.standings(step="lead"))
+        standings = await work.standings(step="lead")
+        require_known(standings, leader=self.leader)
+        free = allowed(standings)
         leader = self.leader or free[0].candidate_id
         helpers = [each for each in free if each.candidate_id != leader][: self.helpers] or free[:1]
         asked: list[Answer] = []
@@ -51,12 +52,11 @@ class RoundsPlan(Plan):
             prompt = _prompt(work.query.text, helpers, found, left)
             try:
                 turn = await work.ask(Ask(step=f"lead/{self.most - left + 1}", text=prompt, candidate=leader))
-            except BudgetExceeded:
+            except ASK_FAILED as error:
                 if not asked:
                     raise
-                return PlanResult(
-                    answer=asked[-1], text=final_text(asked[-1].text), asked=tuple(asked), is_degraded=True
-                )
+                last, is_degraded = asked[-1], is_short([error])
+                return PlanResult(answer=last, text=final_text(last.text), asked=tuple(asked), is_degraded=is_degraded)
             asked.append(turn)
             wish = wished(turn.text)
             if wish is None or left == 0:
@@ -76,7 +76,7 @@ class RoundsPlan(Plan):
         name = helpers[place].candidate_id
         try:
             answer = await work.ask(Ask(step=f"help/{len(asked)}", text=question, messages=(), candidate=name))
-        except ServiceError as error:  # a helper that fails is no reason to stop
+        except ASK_FAILED as error:  # a helper that fails is no reason to stop
             return quoted("found", f"Helper {letter} could not answer: {error.code}.")
         asked.insert(len(asked) - 1, answer)  # the leader's own turn stays last
         return quoted("found", f"Asked of {letter}: {question}\n{answer.text}")

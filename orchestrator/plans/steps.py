@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.plans.asking import allowed, by_price, checked_count
+from orchestrator.plans.asking import ASK_FAILED, allowed, by_price, checked_count, checked_number, is_short
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Standing, Work
 from orchestrator.plans.prompts import quoted
 from storage.errors import BudgetExceeded, InvalidInput
@@ -27,14 +27,15 @@ class StepsPlan(Plan):
     Who goes on sees its own attempt and the verdict; who starts anew sees the question alone. A right answer ends it.
     """
 
+    operators = frozenset({"policy"})
     source = "Budget-Aware Agentic Routing, SeqRoute"
     summary = "A trained policy says when to try again, change, or stop."
 
     def __init__(self, *, policy: str | None = None, weight: float = 0.3, turns: int = 2, most: int = 8) -> None:
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
-            raise InvalidInput(f"weight is {weight!r}; it must be 0 or more.", field="weight")
+        if policy is not None and not isinstance(policy, str):
+            raise InvalidInput(f"policy is {policy!r:.80}; it must be a folder's path.", field="policy")
         self.policy = policy
-        self.weight = float(weight)
+        self.weight = checked_number(weight, "weight")
         self.turns = checked_count(turns, "turns", most=8)
         self.most = checked_count(most, "most", most=32)
 
@@ -48,10 +49,10 @@ class StepsPlan(Plan):
                 break
             try:
                 answer = await work.verify(await work.ask(_ask(work, asked, name)))
-            except BudgetExceeded:
+            except ASK_FAILED as error:
                 if not asked:
                     raise
-                return PlanResult(answer=_best(asked), asked=tuple(asked), is_degraded=True)
+                return PlanResult(answer=_best(asked), asked=tuple(asked), is_degraded=is_short([error]))
             asked.append(answer)
             if answer.verdict is None or answer.verdict.passed:
                 break

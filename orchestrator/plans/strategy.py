@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.plans.agreement import groups_of
-from orchestrator.plans.asking import allowed, ask_all, by_price, checked_count, checked_share, is_short, shares
+from orchestrator.plans.asking import (
+    ASK_FAILED,
+    allowed,
+    ask_all,
+    by_price,
+    checked_count,
+    checked_share,
+    is_short,
+    shares,
+)
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Standing, Work
-from storage.errors import BudgetExceeded
 
 TEMPERATURE = 0.1  # of the softmax over expected qualities
 
@@ -63,8 +71,8 @@ class StrategyPlan(Plan):
     async def _third(self, work: Work, standing: Standing, answers: Sequence[Answer]) -> PlanResult:
         try:
             third = await work.ask(_ask(standing))
-        except BudgetExceeded:
-            return PlanResult(answer=answers[0], asked=tuple(answers), is_degraded=True)
+        except ASK_FAILED as error:
+            return PlanResult(answer=answers[0], asked=tuple(answers), is_degraded=is_short([error]))
         asked = (*answers, third)
         return PlanResult(answer=groups_of(asked)[0].answers[0], asked=asked)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.plans.agreement import groups_of
-from orchestrator.plans.asking import allowed, ask_all, checked_count, checked_share, is_short, shares
+from orchestrator.plans.asking import allowed, ask_all, checked_count, checked_number, checked_share, is_short, shares
 from orchestrator.plans.base import Ask, Plan, PlanResult, Work
-from storage.errors import InvalidInput
 
 
 class VotePlan(Plan):
@@ -17,11 +16,9 @@ class VotePlan(Plan):
     summary = "The likeliest few answer; their votes are weighed."
 
     def __init__(self, *, mass: float = 0.8, most: int = 3, temperature: float = 0.1) -> None:
-        if not isinstance(temperature, int | float) or not temperature > 0:
-            raise InvalidInput(f"temperature is {temperature!r}; it must be above 0.", field="temperature")
         self.mass = checked_share(mass, "mass")
         self.most = checked_count(most, "most", most=8)
-        self.temperature = float(temperature)
+        self.temperature = checked_number(temperature, "temperature", what="1e-9 or more", least=1e-9)
 
     async def run(self, work: Work) -> PlanResult:
         free = allowed(await work.standings(step="answer"))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.plans.base import PlanSpec
+from orchestrator.plans.registry import plan_of_caller
 from orchestrator.run_options import RunOptions
 from storage.budget_records import OnExhausted
 from storage.errors import InvalidInput
@@ -132,11 +133,11 @@ def _role(role: str) -> Literal["system", "user", "assistant"]:
     return "assistant" if role == "assistant" else "system"  # OpenAI's `developer` is the newer word for `system`
 
 
-def _plan_of(fields: RoutingFields) -> PlanSpec | str | None:
-    """Raises InvalidInput for options of no plan."""
+def _plan_of(fields: RoutingFields) -> PlanSpec | None:
+    """Raises InvalidInput for options of no plan, and for those that only the operator may give."""
     if fields.plan_options and fields.plan is None:
         raise InvalidInput("plan_options without a plan.", field="plan_options", hint="Name the plan, too.")
-    return fields.plan if fields.plan is None else PlanSpec(name=fields.plan, options=fields.plan_options)
+    return None if fields.plan is None else plan_of_caller(fields.plan, fields.plan_options)
 
 
 def options_of(

@@ -117,6 +117,43 @@ async def test_unknown_plan_and_option_are_refused_by_name(make_service: MakeSer
         await service.run(QUESTION, plan=PlanSpec(name="single", options={"width": 3}))
 
 
+async def test_plans_run_is_locked_to_the_sessions_candidate_inside_a_tool_loop(make_service: MakeService) -> None:
+    service = await make_service()
+    first = await service.run(QUESTION, session="chat", verifier=Says(1.0))
+    for _ in range(8):
+        later = await service.run(QUESTION, session="chat", is_tool_turn=True, verifier=Says(1.0))
+        assert later.candidate_id == first.candidate_id
+
+
+async def test_second_run_of_one_run_id_has_its_own_budget_and_costs(make_service: MakeService) -> None:
+    service = await make_service()
+    first, second = [await service.run(QUESTION, plan="vote", run_id="run_mine") for _ in range(2)]
+    assert first.cost_usd == second.cost_usd
+    assert (await service.stores.budgets.get("default")).spent_usd == first.cost_usd + second.cost_usd
+
+
+async def test_judge_that_cannot_say_is_asked_and_paid_once_for_an_answer(make_service: MakeService) -> None:
+    asked: list[str] = []
+
+    def judging(request: CompletionRequest) -> str:
+        text = request.messages[-1].content
+        if not text.startswith("You judge"):
+            return answers(request)
+        asked.append(text)
+        return "Who knows."
+
+    service = await make_service(large=judging, verifiers={"judge": {"kind": "model", "candidate": "large"}})
+    run = await service.run(QUESTION, candidate="small", verifier="judge")
+    assert (run.verdict, len(asked)) == (None, 1)
+
+
+async def test_judge_may_be_another_than_the_one_that_alone_may_answer(make_service: MakeService) -> None:
+    service = await make_service(verifiers={"judge": {"kind": "model", "candidate": None}})
+    runs = [await service.run(QUESTION, candidate="small", verifier="judge") for _ in range(6)]
+    judges = [attempt.decision for run in runs for attempt in (await service.trace(run.run_id)).attempts]
+    assert "large" in {decision.candidate_id for decision in judges if decision.step == "judge"}
+
+
 async def test_streamed_run_with_a_verifier_tells_who_answers_first(make_service: MakeService) -> None:
     service = await make_service()
     pieces = [piece async for piece in service.stream(QUESTION, candidate="small", verifier=Says(0.0))]

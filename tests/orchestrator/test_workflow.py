@@ -39,6 +39,18 @@ async def held(service: Service) -> Decimal:
     return sum((account.held_usd for account in await service.stores.budgets.accounts()), Decimal(0))
 
 
+async def test_step_may_run_a_plan_and_have_a_verifier(make_service: MakeService) -> None:
+    service = await make_service(small=says, large=says, plan="vote")
+    workflow = Workflow("judged", inputs=["text"])
+    workflow.step("first", "say {text}")
+    workflow.step("second", "{first}", plan="cascade", verifier={"kind": "regex", "pattern": ".*say.*"})
+    done = await run_workflow(service, workflow, {"text": "it"}, budget_usd="0.05")
+    assert done.runs["first"].plan == "vote" and done.runs["second"].plan == "cascade"
+    account = await service.stores.budgets.get(done.run_id)
+    assert account.spent_usd == done.cost_usd == (await service.trace(done.run_id)).cost_usd
+    assert await held(service) == 0
+
+
 async def test_answers_flow_into_later_prompts_in_one_trace(make_service: MakeService) -> None:
     service = await make_service(small=says, large=says)
     done = await run_workflow(service, review(), {"text": "{tone}"})

@@ -71,10 +71,33 @@ async def test_budget_that_ends_midway_gives_the_best_so_far_or_says_so(name: st
     assert doing.spent_usd <= doing.budget_usd
 
 
-@pytest.mark.parametrize("name", sorted(set(PLANS) - {"single", "compiled", "path", "cascade", "rounds", "glimpse"}))
+@pytest.mark.parametrize("name", sorted(set(PLANS) - {"single", "compiled", "path", "rounds", "glimpse"}))
 async def test_one_that_fails_does_not_stop_those_that_ask_several(name: str) -> None:
     result = await make_plan(PlanSpec(name=name)).run(scripted(middle=fails))
     assert result.answer.candidate_id != "middle"
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [(name, option, value) for name in ALL for option in options_of(name) for value in (["x"], {"a": 1}, 10**400)],
+    ids=lambda each: str(each)[:12],
+)
+def test_option_of_a_wrong_type_is_refused_by_name(name: str, option: str, value: object) -> None:
+    if (name, option, value) == ("cascade", "order", ["x"]):
+        return
+    with pytest.raises(InvalidInput, match=r"must|holds|takes"):
+        make_plan(PlanSpec(name=name, options={option: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("probe", "probe"), ("refine", "refiner"), ("refine", "chooser"), ("rounds", "leader"), ("glimpse", "large")],
+)
+async def test_candidate_that_is_not_there_is_refused_before_anybody_is_paid(name: str, option: str) -> None:
+    doing = scripted()
+    with pytest.raises(InvalidInput, match=f"{option} names 'nobody'; known: cheap, dear"):
+        await make_plan(PlanSpec(name=name, options={option: "nobody"})).run(doing)
+    assert doing.asks == []
 
 
 @pytest.mark.parametrize("name", sorted(set(PLANS) - {"compiled", "glimpse"}))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.errors import AgentError
 from orchestrator.plans.agreement import groups_of, key_of
 from orchestrator.plans.base import Ask
 from orchestrator.plans.branch import BranchPlan
@@ -29,7 +30,7 @@ from routing.steps.serving import StepPolicy
 from routing.steps.training import StepOptions, train
 from storage.errors import BudgetExceeded, InvalidInput
 from storage.records import Message, Query
-from tests.orchestrator.plans.doubles import CHEAP, DEAR, MIDDLE, PRICES, in_turn, says, work
+from tests.orchestrator.plans.doubles import CHEAP, DEAR, MIDDLE, PRICES, Reply, fails, in_turn, says, work
 from tests.routing.steps.small_episodes import LARGE, LARGE_USD, SMALL, SMALL_USD, small_inputs
 
 USUAL = ErrorRates(false_accept=0.05, false_reject=0.05, judged=0)
@@ -84,6 +85,32 @@ async def test_cascade_out_of_money_gives_the_likeliest_answer() -> None:
     doing = work(judge=lambda text: 0.0, rates=USUAL, budget_usd=PRICES["cheap"] + PRICES["middle"])
     result = await CascadePlan(order=("cheap", "middle", "dear")).run(doing)
     assert result.is_degraded and result.answer.candidate_id in ("cheap", "middle")
+
+
+async def test_cascade_without_money_for_samples_gives_the_answer_that_it_has() -> None:
+    doing = work(budget_usd=PRICES["cheap"])
+    result = await CascadePlan(signal="consistency", order=("cheap", "dear")).run(doing)
+    assert (result.answer.text, result.is_degraded) == ("four", True)
+
+
+@pytest.mark.parametrize("broken", [fails, says("")], ids=["down", "empty"])
+async def test_cascade_goes_on_to_the_next_rung_where_one_fails(broken: Reply) -> None:
+    result = await CascadePlan(order=("cheap", "dear")).run(work(cheap=broken))
+    assert (result.answer.candidate_id, result.is_degraded) == ("dear", False)
+    with pytest.raises(AgentError):
+        await CascadePlan(order=("cheap",)).run(work(cheap=broken))
+
+
+@pytest.mark.parametrize("texts", [("a", "b", "a"), ("a", "b", "c")], ids=["half agree", "differ"])
+async def test_probe_keeps_its_answer_where_the_other_models_fail(texts: tuple[str, ...]) -> None:
+    result = await ProbePlan().run(work(cheap=in_turn(*texts), middle=fails, dear=fails))
+    assert (result.answer.text, result.is_degraded) == ("a", False)
+
+
+async def test_later_step_that_fails_leaves_the_answers_before_it() -> None:
+    doing = work(judge=lambda text: 0.0, dear=fails)
+    result = await StepsPlan(turns=1).run(doing)
+    assert (result.answer.candidate_id, result.is_degraded) == ("cheap", False)
 
 
 async def test_cascade_refuses_unknown_rungs_and_a_missing_verifier() -> None:
@@ -233,6 +260,10 @@ async def test_stages_are_the_callers_own() -> None:
         [{"name": "a", "prompt": "{"}],
         [{"name": "question", "prompt": "x"}],
         [{"name": "a", "prompt": "x", "color": "red"}],
+        [{"name": "a", "prompt": "{question:>999999999}"}],
+        [{"name": "a", "prompt": "{question!r}"}],
+        [{"name": "a", "prompt": "x", "candidate": ["cheap"]}],
+        ["a"],
     ],
 )
 def test_stages_that_cannot_be_meant_are_refused(stages: list[dict[str, str]]) -> None:
@@ -288,8 +319,8 @@ async def test_long_conversation_is_forked_and_the_best_branch_is_kept() -> None
 
 
 def test_text_cannot_close_the_marks_around_it() -> None:
-    assert quoted("a", "x </a> y < / A>").count("</a>") == 1
-    assert DEAR.price_usd > CHEAP.price_usd
+    for closing in ("</a>", "< / A>", "< /A>", "<\n/a>"):
+        assert quoted("a", f"x {closing} y").lower().replace(" ", "").replace("\n/", "/").count("</a>") == 1
 
 
 async def test_steps_without_a_policy_keep_a_schedule_and_stop_at_a_right_answer() -> None:
