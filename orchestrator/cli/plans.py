@@ -56,7 +56,9 @@ def show(name: Annotated[str, typer.Argument(help="A plan's name.")], as_json: A
 def fit(
     data: Annotated[
         Path,
-        typer.Option("--data", help='JSONL: {"query_id", "rungs": [{"candidate", "score", "quality", "cost_usd"}]}.'),
+        typer.Option(
+            "--data", help='JSONL: {"query_id", "rungs": [{"candidate", "score", "quality", "cost_usd", "expected"?}]}.'
+        ),
     ],
     budget: Annotated[float, typer.Option("--budget", min=0, help="Mean USD a query.")],
     as_json: AsJson = False,
@@ -69,6 +71,7 @@ def fit(
     options = {
         "order": list(found.candidates),
         "thresholds": [round(each, 6) for each in found.thresholds],
+        "skip_below": list(found.skip_below),
         "signal": "confidence",
     }
     points = [

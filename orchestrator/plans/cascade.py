@@ -30,7 +30,8 @@ class CascadePlan(Plan):
 
     The chance comes from the verifier by Bayes' rule with its error rates, where one was given; else from the mean
     token probability; else from how many of `samples` more answers say the same (AutoMix, arXiv:2310.12963, without its
-    POMDP). The last rung is always accepted. `thresholds`: one a rung, as `antroute plans fit` finds them.
+    POMDP). The last rung is always accepted. `thresholds` and `skip_below`: one a rung, as `antroute plans fit` finds
+    them; a rung of which less is expected for this query is not asked, the last one always.
     """
 
     source = "FrugalGPT, AutoMix"
@@ -42,6 +43,7 @@ class CascadePlan(Plan):
         order: Sequence[str] = (),
         accept: float = 0.8,
         thresholds: Sequence[float] = (),
+        skip_below: Sequence[float] = (),
         signal: str = "auto",
         samples: int = 2,
         rungs: int = 3,
@@ -53,6 +55,9 @@ class CascadePlan(Plan):
         if not isinstance(thresholds, list | tuple):
             raise InvalidInput(f"thresholds is {thresholds!r:.80}; it must be a list of numbers.", field="thresholds")
         self.thresholds = tuple(checked_share(each, "thresholds") for each in thresholds)
+        if not isinstance(skip_below, list | tuple):
+            raise InvalidInput(f"skip_below is {skip_below!r:.80}; it must be a list of numbers.", field="skip_below")
+        self.skip_below = tuple(checked_share(each, "skip_below") for each in skip_below)
         self.signal = signal
         self.samples = checked_count(samples, "samples", most=8)
         self.rungs = checked_count(rungs, "rungs", least=2, most=8)
@@ -65,6 +70,8 @@ class CascadePlan(Plan):
         failure: ServiceError | None = None
         is_doubtful = is_unpaid = False
         for rung, standing in enumerate(ladder):
+            if standing is not ladder[-1] and self._is_hopeless(rung, standing):
+                continue
             try:
                 answer = await self._answered(work, standing, rung)
             except BudgetExceeded:
@@ -138,6 +145,10 @@ class CascadePlan(Plan):
         answers = [answer, *more]
         group = groups_of(answers)[0]
         return len(group.answers) / len(answers), group.answers[0]
+
+    def _is_hopeless(self, rung: int, standing: Standing) -> bool:
+        least = self.skip_below[rung] if rung < len(self.skip_below) else 0.0
+        return standing.expected_quality is not None and standing.expected_quality < least
 
     def _threshold(self, rung: int) -> float:
         return self.thresholds[rung] if rung < len(self.thresholds) else self.accept

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from storage.errors import InvalidInput
 
 GRID = 24  # thresholds tried a rung: quantiles of its scores
-MOST_COMBINATIONS = 200_000
+SKIPS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # expected qualities below which a rung is not asked
+MOST_COMBINATIONS = 60_000
 Floats = NDArray[np.float64]
 
 
@@ -26,6 +27,7 @@ class RungTable:
     scores: Floats  # in [0, 1]: how sure one may be of the answer
     quality: Floats  # in [0, 1]: how good it was
     cost_usd: Floats
+    expected: Floats | None = None  # in [0, 1]: what was expected of it before; None: nothing was learned
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -37,17 +39,21 @@ class FittedCascade:
 
     candidates: tuple[str, ...]
     thresholds: tuple[float, ...]
+    skip_below: tuple[float, ...]  # of the same rungs; 0: never skipped
     quality: float
     cost_usd: float  # mean a query
     queries: int
 
 
-def play(table: RungTable, thresholds: Sequence[float]) -> tuple[Floats, Floats]:
+def play(table: RungTable, thresholds: Sequence[float], skip_below: Sequence[float] = ()) -> tuple[Floats, Floats]:
     """Quality and cost of each query under a cascade with these thresholds; a rung is paid when it is reached."""
+    is_asked = np.ones(table.scores.shape, dtype=bool)
+    if table.expected is not None and len(skip_below):
+        is_asked[:, :-1] = table.expected[:, :-1] >= np.asarray(skip_below)
     accepted = np.column_stack([table.scores[:, :-1] >= np.asarray(thresholds), np.ones(len(table), dtype=bool)])
-    last = accepted.argmax(axis=1)
+    last = (accepted & is_asked).argmax(axis=1)
     rows = np.arange(len(table))
-    return table.quality[rows, last], np.cumsum(table.cost_usd, axis=1)[rows, last]
+    return table.quality[rows, last], np.cumsum(table.cost_usd * is_asked, axis=1)[rows, last]
 
 
 def fit_cascade(table: RungTable, *, budget_usd: float) -> FittedCascade:
@@ -57,15 +63,18 @@ def fit_cascade(table: RungTable, *, budget_usd: float) -> FittedCascade:
     """
     if len(table) == 0 or len(table.candidates) < 2:
         raise InvalidInput("A cascade needs two rungs and some queries.", field="data")
-    grids = [_grid(table.scores[:, rung]) for rung in range(len(table.candidates) - 1)]
-    while int(np.prod([len(grid) for grid in grids])) > MOST_COMBINATIONS:
+    places = range(len(table.candidates) - 1)
+    grids = [_grid(table.scores[:, rung]) for rung in places]
+    skips = [SKIPS if table.expected is not None else (0.0,) for _ in places]
+    while int(np.prod([len(grid) for grid in (*grids, *skips)])) > MOST_COMBINATIONS:
         grids = [grid[::2] for grid in grids]
     best: FittedCascade | None = None
-    for thresholds in product(*grids):
-        quality, cost = play(table, thresholds)
+    for skip_below, thresholds in product(product(*skips), product(*grids)):
+        quality, cost = play(table, thresholds, skip_below)
         found = FittedCascade(
             candidates=table.candidates,
             thresholds=thresholds,
+            skip_below=skip_below,
             quality=float(quality.mean()),
             cost_usd=float(cost.mean()),
             queries=len(table),
@@ -89,7 +98,8 @@ def frontier(table: RungTable, *, points: int = 12) -> list[FittedCascade]:
 
 
 def read_rungs(path: Path) -> RungTable:
-    """Lines of `{"query_id", "rungs": [{"candidate", "score", "quality", "cost_usd"}]}`, all with the same candidates.
+    """Lines of `{"query_id", "rungs": [{"candidate", "score", "quality", "cost_usd", "expected"?}]}`, all with the
+    same candidates, `expected` on all or on none.
 
     Raises InvalidInput, naming line and field.
     """
@@ -98,14 +108,19 @@ def read_rungs(path: Path) -> RungTable:
     for number, rungs in rows:
         if tuple(rung["candidate"] for rung in rungs) != names:
             raise InvalidInput(f"{path}:{number}: the rungs are not {', '.join(names)}.", field="rungs")
+    has_expected = any("expected" in rung for _, rungs in rows for rung in rungs)
     columns = {
         name: np.array([[_number(rung, name, path, number) for rung in rungs] for number, rungs in rows])
-        for name in ("score", "quality", "cost_usd")
+        for name in ("score", "quality", "cost_usd", *(("expected",) if has_expected else ()))
     }
     if len(names) < 2:
         raise InvalidInput(f"{path} holds no line with two rungs or more.", field="rungs")
     return RungTable(
-        candidates=names, scores=columns["score"], quality=columns["quality"], cost_usd=columns["cost_usd"]
+        candidates=names,
+        scores=columns["score"],
+        quality=columns["quality"],
+        cost_usd=columns["cost_usd"],
+        expected=columns.get("expected"),
     )
 
 

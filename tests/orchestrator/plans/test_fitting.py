@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,17 @@ def test_cascade_is_better_than_the_dear_rung_alone_for_less() -> None:
     quality, cost = play(table(seed=1), found.thresholds)
     assert quality.mean() > table(seed=1).quality[:, 1].mean()
     assert cost.mean() < 2.8
+
+
+def test_rung_of_which_little_is_expected_is_not_asked() -> None:
+    plain = table()
+    known = replace(plain, expected=np.column_stack([plain.quality[:, 0], np.full(len(plain), 0.8)]))
+    found = fit_cascade(known, budget_usd=2.6)
+    assert found.skip_below[0] > 0
+    assert found.quality > fit_cascade(plain, budget_usd=2.6).quality
+    quality, cost = play(known, [0.0], [0.5])
+    assert cost[plain.quality[:, 0] == 0].tolist() == [4.0] * int((plain.quality[:, 0] == 0).sum())
+    assert quality.mean() > 0.8
 
 
 def test_budget_is_kept_and_more_money_is_never_worse() -> None:

@@ -113,6 +113,12 @@ async def test_later_step_that_fails_leaves_the_answers_before_it() -> None:
     assert (result.answer.candidate_id, result.is_degraded) == ("cheap", False)
 
 
+async def test_cascade_skips_a_rung_of_which_little_is_expected() -> None:
+    doing = work()
+    await CascadePlan(order=("cheap", "middle", "dear"), skip_below=(0.4, 0.4), accept=0.0).run(doing)
+    assert {name for _, name in named_steps(doing)} == {"middle"}
+
+
 async def test_cascade_refuses_unknown_rungs_and_a_missing_verifier() -> None:
     with pytest.raises(InvalidInput, match="order names 'other'"):
         await CascadePlan(order=("other",)).run(work())
