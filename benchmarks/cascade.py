@@ -2,10 +2,11 @@
 
     python -m benchmarks.cascade --answers answers.jsonl --json cascade.json
 
-Every candidate answers every question once, at temperature 0, for real; answers are kept in `--answers`, and a run that
-was broken off goes on from there. Thresholds are fitted on the questions of `--fit-seed` under a budget of `--share` of
-the strongest candidate's cost, the ladder is the one that is best there; then the seeds are played. Baselines: each
-candidate alone.
+Every candidate answers every question once, at temperature 0, for real; answers are kept in `--answers`, and a run
+that was broken off goes on from there. The policy `table` learns from the questions of `--fit-seeds`; thresholds are
+fitted on them (with what the table expects by the other four fifths) under a budget of `--share` of the strongest
+candidate's cost, and the ladder is the one that is best there; then the seeds are played. Baselines: each candidate
+alone.
 """
 
 from __future__ import annotations
@@ -27,10 +28,15 @@ from orchestrator.checkers import check
 from orchestrator.demo.questions import Question, make_questions
 from orchestrator.plan_runs import run_plan
 from orchestrator.plans.base import Ask, Plan, PlanResult, Work
-from orchestrator.plans.fitting import FittedCascade, RungTable, fit_cascade, play
+from orchestrator.plans.fitting import FittedCascade, Floats, RungTable, fit_cascade, play
 from orchestrator.service import Service
 from orchestrator.settings import load_settings
 from orchestrator.terminal import progress_bar
+from routing.base import Context
+from routing.encoders.cached import CachedEncoder
+from routing.features import TaskFeaturizer
+from routing.policies.table import Table as LearnedTable
+from routing.registry import choose_encoder
 from storage.errors import InvalidInput, ServiceError
 
 CANDIDATES = (
@@ -40,7 +46,9 @@ CANDIDATES = (
     "tool_loop/qwen2.5-coder-1.5b+skills",
 )
 STRONGEST = CANDIDATES[-1]  # the dearest model with the most skills, as the demo has it
+LARGE = CANDIDATES[2]
 RESAMPLES = 2000
+FOLDS = 5
 
 Table = dict[tuple[str, str], dict[str, Any]]  # question id and candidate to what it answered
 
@@ -63,16 +71,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--answers", type=Path, default=Path("cascade_answers.jsonl"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--questions", type=int, default=50, help="a seed")
-    parser.add_argument("--fit-seed", type=int, default=100)
-    parser.add_argument("--fit-questions", type=int, default=60)
+    parser.add_argument("--fit-seeds", type=int, nargs="+", default=[100, 101, 102])
+    parser.add_argument("--fit-questions", type=int, default=60, help="a seed")
     parser.add_argument("--share", type=float, default=0.6, help="of the strongest one's cost")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     chosen = parser.parse_args(arguments)
-    asked = {chosen.fit_seed: chosen.fit_questions, **dict.fromkeys(chosen.seeds, chosen.questions)}
+    asked = {
+        **dict.fromkeys(chosen.fit_seeds, chosen.fit_questions),
+        **dict.fromkeys(chosen.seeds, chosen.questions),
+    }
     seed_to_questions = {seed: make_questions(count, seed=seed) for seed, count in asked.items()}
     table = read_answers(chosen.answers)
     asyncio.run(complete(table, [q for each in seed_to_questions.values() for q in each], chosen.answers))
-    found = report(table, seed_to_questions, fit_seed=chosen.fit_seed, share=chosen.share)
+    found = report(table, seed_to_questions, fit_seeds=chosen.fit_seeds, share=chosen.share)
     told = json.dumps({"about": machine_facts(), **found}, indent=2)
     print(told)
     if chosen.json:
@@ -127,76 +138,115 @@ async def asked(service: Service, question: Question, name: str) -> dict[str, An
 
 
 def report(
-    table: Table, seed_to_questions: Mapping[int, Sequence[Question]], *, fit_seed: int, share: float
+    answers: Table, seed_to_questions: Mapping[int, Sequence[Question]], *, fit_seeds: Sequence[int], share: float
 ) -> dict[str, Any]:
-    fitting = [q.id for q in seed_to_questions[fit_seed]]
-    budget = share * alone(table, fitting, STRONGEST)["cost_usd"]
-    fitted = best_ladder(table, fitting, budget)
-    seeds = [seed for seed in seed_to_questions if seed != fit_seed]
-    rows = []
-    for seed in seeds:
-        ids = [q.id for q in seed_to_questions[seed]]
-        quality, cost = play(rungs(table, ids, fitted.candidates), fitted.thresholds)
-        strongest = alone(table, ids, STRONGEST)
-        rows.append(
-            {
-                "seed": seed,
-                "questions": len(ids),
-                "cascade": {
-                    "accuracy": float(quality.mean()),
-                    "cost_share": float(cost.mean()) / strongest["cost_usd"],
-                },
-                "alone": {name: alone(table, ids, name) for name in CANDIDATES},
-            }
-        )
-    every = [q.id for seed in seeds for q in seed_to_questions[seed]]
-    quality, cost = play(rungs(table, every, fitted.candidates), fitted.thresholds)
-    strongest = alone(table, every, STRONGEST)
-    ahead = quality - np.array([table[each, STRONGEST]["right"] for each in every])
-    accuracy, cost_share = float(quality.mean()), float(cost.mean()) / strongest["cost_usd"]
+    fitting = [q for seed in fit_seeds for q in seed_to_questions[seed]]
+    seeds = [seed for seed in seed_to_questions if seed not in fit_seeds]
+    contexts = contexts_of([q for each in seed_to_questions.values() for q in each])
+    expected = expectations(answers, fitting, [q for seed in seeds for q in seed_to_questions[seed]], contexts)
+    budget = share * alone(answers, fitting, STRONGEST)["cost_usd"]
+    fitted = best_ladder(answers, fitting, expected, budget)
+    rows = [{"seed": seed, **played(answers, seed_to_questions[seed], expected, fitted)} for seed in seeds]
+    whole = played(answers, [q for seed in seeds for q in seed_to_questions[seed]], expected, fitted)
+    cascade, strongest = whole["cascade"], whole["alone"][STRONGEST]
     return {
         "ladder": list(fitted.candidates),
         "thresholds": list(fitted.thresholds),
+        "skip_below": list(fitted.skip_below),
         "fit": {"questions": fitted.queries, "accuracy": fitted.quality, "cost_usd": fitted.cost_usd},
         "seeds": rows,
-        "all": {
-            "questions": len(every),
-            "cascade": {"accuracy": accuracy, "cost_share": cost_share, "ahead_of_strongest": interval(ahead)},
-            "alone": {name: alone(table, every, name) for name in CANDIDATES},
-        },
+        "all": whole,
         "target": f"accuracy of {STRONGEST} or better at {share:.0%} of its cost or less",
-        "reached": accuracy >= strongest["accuracy"] and cost_share <= share,
+        "reached": cascade["accuracy"] >= strongest["accuracy"] and cascade["cost_share"] <= share,
+        "strongest_model_in_one_call": f"{LARGE}: see `alone`",
     }
 
 
-def best_ladder(table: Table, ids: Sequence[str], budget: float) -> FittedCascade:
+def played(
+    answers: Table, questions: Sequence[Question], expected: Mapping[tuple[str, str], float], fitted: FittedCascade
+) -> dict[str, Any]:
+    table = rungs(answers, questions, expected, fitted.candidates)
+    quality, cost = play(table, fitted.thresholds, fitted.skip_below)
+    strongest = alone(answers, questions, STRONGEST)
+    ahead = quality - np.array([answers[q.id, STRONGEST]["right"] for q in questions])
+    return {
+        "questions": len(questions),
+        "cascade": {
+            "accuracy": float(quality.mean()),
+            "cost_usd": float(cost.mean()),
+            "cost_share": float(cost.mean()) / strongest["cost_usd"],
+            "ahead_of_strongest": interval(ahead),
+        },
+        "alone": {name: alone(answers, questions, name) for name in CANDIDATES},
+    }
+
+
+def contexts_of(questions: Sequence[Question]) -> dict[str, Context]:
+    encoder = choose_encoder("auto", cache_dir=load_settings().encoder_dir).encoder
+    found = TaskFeaturizer(CachedEncoder(encoder)).contexts([q.text for q in questions])
+    return {q.id: context for q, context in zip(questions, found, strict=True)}
+
+
+def expectations(
+    answers: Table, fitting: Sequence[Question], others: Sequence[Question], contexts: Mapping[str, Context]
+) -> dict[tuple[str, str], float]:
+    """What the table expects of each candidate: for the questions of the fit by folds that do not hold them."""
+    expected: dict[tuple[str, str], float] = {}
+    for fold in range(FOLDS):
+        held = fitting[fold::FOLDS]
+        taught = [q for place, q in enumerate(fitting) if place % FOLDS != fold]
+        expected |= expected_of(answers, taught, held, contexts)
+    return {**expected, **expected_of(answers, fitting, others, contexts)}
+
+
+def expected_of(
+    answers: Table, taught: Sequence[Question], asked: Sequence[Question], contexts: Mapping[str, Context]
+) -> dict[tuple[str, str], float]:
+    policy = LearnedTable()
+    for question in taught:
+        for name in CANDIDATES:
+            policy.update(name, contexts[question.id], answers[question.id, name]["right"])
+    return {(q.id, name): policy.expected_reward(name, contexts[q.id]) for q in asked for name in CANDIDATES}
+
+
+def best_ladder(
+    answers: Table, questions: Sequence[Question], expected: Mapping[tuple[str, str], float], budget: float
+) -> FittedCascade:
     """Of all ladders of two or three candidates the best one on these questions; of equal ones the cheapest."""
     found = []
     for count in (2, 3):
         for names in permutations(CANDIDATES, count):
             try:
-                found.append(fit_cascade(rungs(table, ids, names), budget_usd=budget))
+                found.append(fit_cascade(rungs(answers, questions, expected, names), budget_usd=budget))
             except InvalidInput:  # its first rung is beyond the budget
                 continue
     return max(found, key=lambda each: (each.quality, -each.cost_usd))
 
 
-def rungs(table: Table, ids: Sequence[str], names: Sequence[str]) -> RungTable:
-    def column(key: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.array([[float(table[each, name].get(key) or 0.0) for name in names] for each in ids])
+def rungs(
+    answers: Table, questions: Sequence[Question], expected: Mapping[tuple[str, str], float], names: Sequence[str]
+) -> RungTable:
+    def column(key: str) -> Floats:
+        return np.array([[float(answers[q.id, name].get(key) or 0.0) for name in names] for q in questions])
 
-    return RungTable(candidates=tuple(names), scores=column("mtp"), quality=column("right"), cost_usd=column("cost"))
+    return RungTable(
+        candidates=tuple(names),
+        scores=column("mtp"),
+        quality=column("right"),
+        cost_usd=column("cost"),
+        expected=np.array([[expected[q.id, name] for name in names] for q in questions]),
+    )
 
 
-def alone(table: Table, ids: Sequence[str], name: str) -> dict[str, float]:
-    rows = [table[each, name] for each in ids]
+def alone(answers: Table, questions: Sequence[Question], name: str) -> dict[str, float]:
+    rows = [answers[q.id, name] for q in questions]
     return {
         "accuracy": float(np.mean([row["right"] for row in rows])),
         "cost_usd": float(np.mean([row["cost"] for row in rows])),
     }
 
 
-def interval(differences: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
+def interval(differences: Floats) -> dict[str, float]:
     """Mean and its 95 % bootstrap interval over questions."""
     draws = np.random.default_rng(0).integers(len(differences), size=(RESAMPLES, len(differences)))
     low, high = np.quantile(differences[draws].mean(axis=1), [0.025, 0.975])
