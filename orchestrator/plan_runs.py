@@ -24,6 +24,7 @@ from orchestrator.verifiers.base import ErrorRates, Verdict, Verifier
 from orchestrator.verifiers.model import JudgeReply
 from orchestrator.verifiers.named import Asks
 from storage.budget_records import BudgetAccount, BudgetLimits
+from storage.errors import InvalidInput
 from storage.provenance import is_verified
 from storage.records import Query, new_id
 from storage.stores import Stores
@@ -205,6 +206,13 @@ class ServiceWork:
             timeout_seconds=max(self.seconds_left(), 0.001),
         )
         state = self.service.start(self.query.text if ask.text is None else ask.text, options)
+        wanted = self.options.get("candidate")
+        if ask.among is None and ask.candidate is not None and wanted not in (None, ask.candidate):
+            raise InvalidInput(
+                f"Plan {self.plan!r} asks candidate {ask.candidate!r}, and the caller wants {wanted!r} alone.",
+                field="model",
+                hint="Leave the candidate to the plan, or name no other in the plan's options.",
+            )
         return {
             **state,
             "limits": BudgetLimits(),  # the run's account has them, for all asks together

@@ -132,6 +132,15 @@ async def test_second_run_of_one_run_id_has_its_own_budget_and_costs(make_servic
     assert (await service.stores.budgets.get("default")).spent_usd == first.cost_usd + second.cost_usd
 
 
+async def test_plan_asks_nobody_but_the_candidate_that_the_caller_wants_alone(make_service: MakeService) -> None:
+    service = await make_service()
+    run = await service.run(QUESTION, plan="vote", candidate="small")
+    assert {a.decision.candidate_id for a in (await service.trace(run.run_id)).attempts} == {"small"}
+    led = PlanSpec(name="rounds", options={"leader": "large"})
+    with pytest.raises(InvalidInput, match="asks candidate 'large', and the caller wants 'small' alone"):
+        await service.run(QUESTION, plan=led, candidate="small")
+
+
 async def test_judge_that_cannot_say_is_asked_and_paid_once_for_an_answer(make_service: MakeService) -> None:
     asked: list[str] = []
 
