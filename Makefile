@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO ?=
+WORKERS ?= logical
 
 .PHONY: help setup demo serve test check lint types imports lock clean
 
@@ -21,8 +22,8 @@ serve: setup  ## Serve the OpenAI-compatible API on loopback
 
 # One thread for each matrix product: more of them wait for each other longer than they calculate.
 test: export OMP_NUM_THREADS ?= 1
-test: $(VENV)/.ready-dev  ## Run all tests
-	$(BIN)/python -m pytest $(TESTS)
+test: $(VENV)/.ready-dev  ## Run all tests, a worker a core; WORKERS=0 runs them one by one
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 check: lint types imports test  ## Format, lint, types, imports, tests
 
