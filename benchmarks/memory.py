@@ -1,6 +1,6 @@
 """What a memory of trails earns, how soon it notices a change, what false feedback moves and what it costs, as JSON.
 
-    python benchmarks/memory.py --data ../shared/data --cache ~/.cache/antroute/embeddings \
+    python -m benchmarks.memory --data ../shared/data --cache ~/.cache/antroute/embeddings \
         --out benchmarks/results/memory.json
 """
 
