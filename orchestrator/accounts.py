@@ -67,6 +67,7 @@ def _number(name: str, text: str) -> object:
     if name == "usd":
         return text
     try:
-        return int(text) if name == "tokens" else float(text)
+        number = float(text)
     except ValueError:
         return text
+    return int(number) if name == "tokens" and number.is_integer() else number

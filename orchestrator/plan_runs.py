@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.verdicts import Verdicts
     from orchestrator.verifiers.named import NamedVerifiers
 
+ENDING_SECONDS = 0.5  # after its time a plan may ask nobody, but end with what it has
 OF_THE_RUN = (
     "policy",
     "weights",
@@ -92,6 +93,8 @@ class ServiceWork:
     unjudged: set[str] = field(default_factory=set)  # decisions on whose answers the verifier had nothing to say
 
     async def ask(self, ask: Ask) -> Answer:
+        if self.seconds_left() <= 0:
+            raise DeadlineExceeded(f"Nobody is asked for {ask.step!r}: the plan's time is over.")
         state = self._state(ask)
         token = None if ask.is_answer else answer_sink.set(None)
         began = time.perf_counter()
@@ -256,16 +259,20 @@ async def run_plan(
     try:
         with tracer.span(query, "plan", **{"plan.name": name}) as attributes:
             try:
-                async with asyncio.timeout(first["timeout_seconds"]):
+                async with asyncio.timeout(first["timeout_seconds"] + ENDING_SECONDS):
                     result = await plan.run(work)
             finally:
                 attributes.update(work.notes)
         return await _judged(work, result), work
-    except TimeoutError as exc:
-        raise DeadlineExceeded(
+    except (TimeoutError, DeadlineExceeded) as exc:
+        if work.seconds_left() > 0:  # one ask was cut short, for want of budgeted seconds
+            raise
+        late = DeadlineExceeded(
             f"Plan {name!r} had no answer within {first['timeout_seconds']:g} s.",
             hint="Allow more time, or a simpler plan.",
-        ) from exc
+        )
+        late.decision_id = getattr(exc, "decision_id", None)
+        raise late from exc
     finally:
         await service.stores.journal.write(*tracer.collect(query))
 

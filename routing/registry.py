@@ -100,7 +100,7 @@ def unknown(kind: str, name: str, known: Mapping[str, object] | list[str]) -> st
     """What to tell who asked for a name that is not there."""
     nearest = get_close_matches(name, list(known), n=1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"No {kind} {name!r}; {hint}known: {', '.join(sorted(known))}."
+    return f"No {kind} {name!r}; {hint}known: {', '.join(sorted(known)) or 'none'}."
 
 
 def _load(place: str) -> type[object]:

@@ -79,7 +79,7 @@ class CascadePlan(Plan):
                     raise
                 return self._result(work, asked, chances, is_degraded=True)
             except ASK_FAILED as error:  # the next rung may do
-                failure = error
+                failure = failure or error
                 continue
             is_unpaid = False
             try:

@@ -89,6 +89,7 @@ def test_what_is_not_named_stays_and_none_takes_a_limit_away(url: str) -> None:
     ("arguments", "error", "said_"),
     [
         (("set", "a", "--tokens", "many"), InvalidInput, "budget.tokens is 'many'; it must be a number"),
+        (("set", "a", "--tokens", "1.5"), InvalidInput, "budget.tokens is 1.5; it must be a whole number"),
         (("set", "a", "--usd", "-1"), InvalidInput, "cannot be negative"),
         (("set", "a", "--parent", "nobody"), RecordNotFound, "No budget account 'nobody'"),
         (("set", "run_1", "--usd", "1"), InvalidInput, "does not begin with 'run_'"),

@@ -17,6 +17,7 @@ from orchestrator.verifiers.base import Verdict
 from orchestrator.verifiers.person import PersonReply
 from storage.errors import BudgetExceeded, InvalidInput
 from storage.records import Query
+from storage.stores import DecisionFilter
 from tests.conftest import MakeService, answers
 from tests.orchestrator.doubles import GatedLLM
 
@@ -107,6 +108,24 @@ async def test_plan_ends_with_its_time(make_service: MakeService) -> None:
     with pytest.raises(DeadlineExceeded, match="'forever'"):
         await run_plan(service, Forever(), name="forever", text=QUESTION, options={"timeout_seconds": 0.2})
     assert sum((each.held_usd for each in await service.stores.budgets.accounts()), Decimal(0)) == 0
+
+
+async def test_one_that_hangs_is_judged_as_failing_and_leaves_the_others_answers(make_service: MakeService) -> None:
+    service = await make_service(small=GatedLLM(words=["Paris"]))
+    run = await service.run(QUESTION, plan="vote", timeout_seconds=0.2)
+    assert (run.answer, run.candidate_id, run.latency_seconds < 5) == ("Paris", "large", True)
+    outcomes = {a.decision.candidate_id: a.outcomes[0] for a in (await service.trace(run.run_id)).attempts}
+    assert (outcomes["small"].status, outcomes["small"].error_code) == ("failed", "deadline_exceeded")
+    assert set(outcomes) == {"small", "large"}
+
+
+async def test_when_the_time_is_over_nobody_is_asked_any_more(make_service: MakeService) -> None:
+    service = await make_service(small=GatedLLM(words=["Paris"]))
+    with pytest.raises(DeadlineExceeded, match="'cascade'") as told:
+        await service.run(QUESTION, plan="cascade", timeout_seconds=0.2)
+    stored = await service.stores.decisions.find(DecisionFilter())
+    assert [each.decision.candidate_id for each in stored] == ["small"]
+    assert told.value.decision_id == stored[0].decision.id
 
 
 async def test_unknown_plan_and_option_are_refused_by_name(make_service: MakeService) -> None:
