@@ -74,6 +74,17 @@ def reset(
 
 
 @app.command()
+def tasks(
+    memory: Name = None,
+    count: Annotated[int, typer.Option("--count", min=1, max=64, help="How many kinds of work to tell apart.")] = 8,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Finds kinds of work among the remembered queries and goes on by them; known kinds keep their names."""
+    run(_tasks(store, memory, count, as_json))
+
+
+@app.command()
 def export(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="Ends with .jsonl, .csv or .json.")],
     events: Annotated[bool, typer.Option("--events", help="Everything that was learned, event by event.")] = False,
@@ -219,6 +230,30 @@ async def _reset(
         say("There is nothing to forget: no such cells.")
     else:
         say(f"{count} cells are forgotten; a service that runs follows within seconds.")
+
+
+async def _tasks(store: str | None, memory: str | None, count: int, as_json: bool) -> None:
+    from orchestrator.task_finding import find_types
+    from orchestrator.trail_keeper import rebuilt
+    from orchestrator.trail_tables import event_row
+    from routing.policies.pheromone import TrailPolicy
+    from storage.errors import InvalidInput
+
+    name = memory or "pheromone"
+    async with _opened(store, name) as (stores, makers):
+        kept = (await rebuilt(stores.trails, makers[name], name)).memory
+        if not isinstance(kept, TrailPolicy):
+            raise InvalidInput(f"Memory {name!r} remembers no queries.", field="memory")
+        found, event = await find_types(stores, kept.memory, count=count)
+    if as_json:
+        say_json(event_row(event))
+        return
+    types = zip(found.types.names, found.types.terms, strict=True)
+    say_table(["task", "told by"], [[task, ", ".join(terms)] for task, terms in types])
+    for former, task in found.former_to_task.items():
+        if former != task:
+            say(f"What was learned of {former} goes on under {task}")
+    say("A service that runs follows within seconds.")
 
 
 async def _event_rows(store: str | None, memory: str | None, at: datetime | None) -> list[dict[str, Any]]:
