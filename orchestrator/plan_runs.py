@@ -90,6 +90,7 @@ class ServiceWork:
     notes: dict[str, str] = field(default_factory=dict)
     states: list[RunState] = field(default_factory=list)  # of all asks that ended well
     vector: NDArray[np.float32] | None = None  # the query's, once standings were asked for
+    author: str | None = None  # of the answer that is being verified
     unjudged: set[str] = field(default_factory=set)  # decisions on whose answers the verifier had nothing to say
 
     async def ask(self, ask: Ask) -> Answer:
@@ -128,7 +129,9 @@ class ServiceWork:
         """Each answer is judged once: a judge that could not say is not asked, and paid, again."""
         if self.verifier is None or answer.verdict is not None or answer.decision_id in self.unjudged:
             return answer
+        self.author = answer.candidate_id
         found = await self.verifier.verify(self.query, answer.text)
+        self.author = None
         verdict = None if found is None else found.on_answer_of(answer.candidate_id)
         if verdict is not None:
             await self.credit(answer, verdict)
@@ -221,7 +224,7 @@ class ServiceWork:
             "limits": BudgetLimits(),  # the run's account has them, for all asks together
             "policy": state["policy"] or ask.policy,
             "plan": self.plan,
-            "among": ask.among or self._allowed(),
+            "among": self._allowed() if ask.among is None else ask.among,
             "tried": tuple(sorted(ask.tried)),
             "wants_logprobs": ask.wants_logprobs,
         }
@@ -231,8 +234,11 @@ class ServiceWork:
         return None if pinned is None else frozenset({pinned})
 
     async def judge(self, prompt: str, candidate_id: str | None) -> JudgeReply:
-        """How a verifier reaches another candidate, also where the caller wants one alone to answer."""
-        among = frozenset(self.service.nodes.candidates)
+        """How a verifier reaches another candidate, also where the caller wants one alone to answer.
+
+        Who wrote the answer is not asked: such a verdict would be paid and worth nothing.
+        """
+        among = frozenset(self.service.nodes.candidates) - {self.author}
         reply = await self.ask(Ask(step="judge", text=prompt, messages=(), candidate=candidate_id, among=among))
         return JudgeReply(text=reply.text, candidate_id=reply.candidate_id, cost_usd=reply.cost_usd)
 

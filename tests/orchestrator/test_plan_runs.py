@@ -18,7 +18,7 @@ from orchestrator.verifiers.person import PersonReply
 from storage.errors import BudgetExceeded, InvalidInput
 from storage.records import Query
 from storage.stores import DecisionFilter
-from tests.conftest import MakeService, answers
+from tests.conftest import CANDIDATES, MakeService, answers
 from tests.orchestrator.doubles import GatedLLM
 
 QUESTION = "What is the capital of France?"
@@ -175,11 +175,18 @@ async def test_judge_that_cannot_say_is_asked_and_paid_once_for_an_answer(make_s
     assert (run.verdict, len(asked)) == (None, 1)
 
 
+async def test_nobody_is_asked_to_judge_what_it_wrote_itself(make_service: MakeService) -> None:
+    service = await make_service(verifiers={"judge": {"kind": "model"}}, candidates=CANDIDATES[:1])
+    run = await service.run(QUESTION, verifier="judge")
+    trace = await service.trace(run.run_id)
+    assert run.verdict is None and trace.cost_usd == run.cost_usd == trace.attempts[0].outcomes[0].cost_usd
+
+
 async def test_judge_may_be_another_than_the_one_that_alone_may_answer(make_service: MakeService) -> None:
     service = await make_service(verifiers={"judge": {"kind": "model", "candidate": None}})
-    runs = [await service.run(QUESTION, candidate="small", verifier="judge") for _ in range(6)]
-    judges = [attempt.decision for run in runs for attempt in (await service.trace(run.run_id)).attempts]
-    assert "large" in {decision.candidate_id for decision in judges if decision.step == "judge"}
+    run = await service.run(QUESTION, candidate="small", verifier="judge")
+    decisions = [attempt.decision for attempt in (await service.trace(run.run_id)).attempts]
+    assert [(each.step, each.candidate_id) for each in decisions] == [("answer", "small"), ("judge", "large")]
 
 
 async def test_streamed_run_with_a_verifier_tells_who_answers_first(make_service: MakeService) -> None:
