@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from skills.groups.base import SkillGroups
 
 HOLD_GRACE_SECONDS = 60.0  # a hold outlives the run's time limit by this
+LEAST_SECONDS = 1.0  # held for one whose p95 is not known; of limited seconds it gets its share
 MESSAGE_CHARACTERS = 2000  # of an error's message that are kept
 
 
@@ -240,13 +241,13 @@ class Nodes:
         return [await self.candidacy(state, candidate) for candidate in self.candidates.values()]
 
     async def candidacy(self, state: RunState, candidate: Candidate) -> Candidacy:
-        """With the worst case of each resource: of seconds the card's p95, else all that the run has left."""
+        """With the worst case of each resource: of seconds the card's p95, else what an answer takes at least."""
         bound, card = (await self._shown(state, candidate)).bound, candidate.card
         usage, left = TokenUsage(input=bound.input, output=bound.output), max(seconds_left(state), 0.0)
         worst_case = Amount(
             usd=card.cost_usd(usage),
             tokens=usage.total,
-            seconds=left if card.seconds_p95 is None else min(card.seconds_p95, left),
+            seconds=min(LEAST_SECONDS if card.seconds_p95 is None else card.seconds_p95, left),
             joules=card.joules(usage),
         )
         return Candidacy(

@@ -292,6 +292,10 @@ async def _verifier(work: ServiceWork) -> Verifier | None:
         )
     if given is None and checker is not None:
         return CheckerVerifier(checker)
+    if given is not None and not hasattr(given, "verify"):
+        raise InvalidInput(
+            f"verifier is {given!r:.80}; give a Verifier, a name or its kind: it must judge.", field="verifier"
+        )
     return given
 
 

@@ -103,6 +103,6 @@ def check_names(options: Mapping[str, object]) -> None:
 
 
 def seconds_of(timeout: float) -> float:
-    if not 0 < timeout <= 86_400:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= 86_400:
         raise InvalidInput(f"timeout_seconds is {timeout!r}; it must lie in (0, 86400].", field="timeout_seconds")
     return timeout

@@ -34,8 +34,6 @@ class Limits:
     only: frozenset[str] | None = None  # candidate ids the caller asked for; None: any
 
 
-NO_P95 = "its seconds_p95 is not known: allow less by timeout_seconds, or give it in the model's settings"
-
 MaskRule = Callable[[Candidacy, Limits], str | None]
 
 
@@ -78,8 +76,7 @@ def over_budget(candidacy: Candidacy, limits: Limits) -> str | None:
     """Each resource that is short, and by how much."""
     missing = limits.remaining.missing(candidacy.worst_case)
     short = [name for name in RESOURCES if getattr(missing, name)]
-    told = "; ".join(_short(name, candidacy.worst_case, limits.remaining) for name in short)
-    return f"{told}; {NO_P95}" if "seconds" in short and candidacy.candidate.card.seconds_p95 is None else told or None
+    return "; ".join(_short(name, candidacy.worst_case, limits.remaining) for name in short) or None
 
 
 def _short(resource: Resource, needed: Amount, remaining: BudgetLimits) -> str:

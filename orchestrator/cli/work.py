@@ -103,7 +103,8 @@ async def _ask(text: str, options: RunOptions, as_json: bool) -> None:
         return
     say(answer.answer)
     if answer.plan != "single":
-        asked = f"{len(answer.decision_ids)} answers in run {answer.run_id}"
+        count = len(answer.decision_ids)
+        asked = f"{count} answer{'' if count == 1 else 's'} in run {answer.run_id}"
         note(f"[plan {answer.plan}: {asked}{', cut short by the budget' if answer.is_degraded else ''}]")
     note(
         f"[{answer.candidate_id}, ${answer.cost_usd:f}, {answer.latency_seconds:.2f} s;"

@@ -83,7 +83,7 @@ class CascadePlan(Plan):
                 continue
             is_unpaid = False
             try:
-                chance, answer = await self._chance(work, answer, standing)
+                chance, answer = await self._chance(work, answer, standing, is_last=standing is ladder[-1])
             except ASK_FAILED as error:  # nothing speaks for the answer, but it is there
                 chance, is_unpaid = 0.0, is_short([error])
             asked.append(answer)
@@ -117,8 +117,8 @@ class CascadePlan(Plan):
         ask = Ask(step=f"answer/{rung + 1}", candidate=standing.candidate_id, wants_logprobs=wants)
         return await work.verify(await work.ask(ask))
 
-    async def _chance(self, work: Work, answer: Answer, standing: Standing) -> tuple[float, Answer]:
-        """P(right), by the best signal there is."""
+    async def _chance(self, work: Work, answer: Answer, standing: Standing, *, is_last: bool) -> tuple[float, Answer]:
+        """P(right), by the best signal there is; nothing more is paid for one that is accepted anyway."""
         if answer.verdict is not None and self.signal in ("auto", "verifier"):
             prior = UNKNOWN_PRIOR if standing.expected_quality is None else standing.expected_quality
             rates = work.error_rates(answer.verdict.verifier)
@@ -128,6 +128,8 @@ class CascadePlan(Plan):
             return confidence, answer
         if self.signal == "verifier":
             raise InvalidInput("signal is 'verifier', but none was given, or it cannot say.", field="signal")
+        if is_last:
+            return UNKNOWN_PRIOR if standing.expected_quality is None else standing.expected_quality, answer
         return await self._consistency(work, answer)
 
     async def _consistency(self, work: Work, answer: Answer) -> tuple[float, Answer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.plans.asking import allowed
 from orchestrator.plans.base import Ask, Plan, PlanResult, Work
 from storage.errors import InvalidInput
 
@@ -19,12 +20,12 @@ class CompiledPlan(Plan):
 
     async def run(self, work: Work) -> PlanResult:
         standings = await work.standings(step="answer")
-        able = frozenset(each.candidate_id for each in standings if each.agent == AGENT)
-        if not able:
+        if not any(each.agent == AGENT for each in standings):
             raise InvalidInput(
                 f"No candidate has the agent {AGENT!r}.",
                 field="plan",
                 hint="Compile a workflow (orchestrator.compiling), and add a candidate of that agent with its roles.",
             )
+        able = frozenset(each.candidate_id for each in allowed(standings) if each.agent == AGENT)
         answer = await work.verify(await work.ask(Ask(step="answer", among=able, is_answer=True)))
         return PlanResult(answer=answer, asked=(answer,))

@@ -38,7 +38,9 @@ class Plans:
     name_to_options: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def chosen(self, wished: PlanSpec | str | None) -> PlanSpec:
-        """A caller's options add to the operator's, and come before them."""
+        """A caller's options add to the operator's, and come before them. Raises InvalidInput for what is no plan."""
+        if wished is not None and not isinstance(wished, str | PlanSpec):
+            raise InvalidInput(f"plan is {wished!r:.80}; it must be a name or a PlanSpec.", field="plan")
         wish = PlanSpec(name=self.default if wished is None else wished) if not isinstance(wished, PlanSpec) else wished
         return PlanSpec(name=wish.name, options={**self.name_to_options.get(wish.name, {}), **wish.options})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -187,6 +188,15 @@ async def test_judge_may_be_another_than_the_one_that_alone_may_answer(make_serv
     run = await service.run(QUESTION, candidate="small", verifier="judge")
     decisions = [attempt.decision for attempt in (await service.trace(run.run_id)).attempts]
     assert [(each.step, each.candidate_id) for each in decisions] == [("answer", "small"), ("judge", "large")]
+
+
+@pytest.mark.parametrize(
+    "options", [{"plan": 5}, {"plan": {"name": "vote"}}, {"verifier": 5}, {"timeout_seconds": "x"}]
+)
+async def test_options_of_another_type_are_refused(make_service: MakeService, options: dict[str, Any]) -> None:
+    service = await make_service()
+    with pytest.raises(InvalidInput, match="must"):
+        await service.run(QUESTION, **options)
 
 
 async def test_streamed_run_with_a_verifier_tells_who_answers_first(make_service: MakeService) -> None:
