@@ -10,7 +10,7 @@ from orchestrator.explain_skills import skill_lines
 from orchestrator.reading import Attempt, Trace
 from orchestrator.texts import printable
 from storage.budget_records import RESOURCES
-from storage.money import quantity
+from storage.money import dollars, quantity
 from storage.records import Assessment, Decision, Outcome
 
 BAR_WIDTH = 20
@@ -35,12 +35,6 @@ def explain(attempt: Attempt) -> list[str]:
     ]
 
 
-def usd_text(amount: Decimal) -> str:
-    """At least cents, no trailing zeros beyond them."""
-    whole, _, fraction = f"{amount:.9f}".partition(".")
-    return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
-
-
 def allowed(decision: Decision) -> list[Assessment]:
     """The candidates that could be picked, best score first."""
     return sorted((a for a in decision.assessments if a.mask_reason is None), key=lambda a: -a.score)
@@ -55,7 +49,7 @@ def margin(decision: Decision) -> float | None:
 
 def trace_lines(trace: Trace) -> list[str]:
     """The run as a tree of spans, with its decisions' outcomes under it."""
-    lines = [f"{trace.run_id}  cost {usd_text(trace.cost_usd)}"]
+    lines = [f"{trace.run_id}  cost {dollars(trace.cost_usd)}"]
     lines.append(f"  query   {_short(trace.query_text)}")
     lines.append(f"  answer  {_short(trace.answer_text)}")
     for attempt in trace.attempts:
@@ -107,8 +101,8 @@ def _masked(decision: Decision) -> Iterator[str]:
 def _money(decision: Decision, outcomes: Sequence[Outcome]) -> Iterator[str]:
     spent = sum((outcome.cost_usd for outcome in outcomes), Decimal(0))
     yield (
-        f"Budget    {usd_text(decision.budget_before_usd)} before, {usd_text(decision.budget_reserved_usd)} held, "
-        f"{usd_text(spent)} spent, {usd_text(decision.budget_before_usd - spent)} after"
+        f"Budget    {dollars(decision.budget_before_usd)} before, {dollars(decision.budget_reserved_usd)} held, "
+        f"{dollars(spent)} spent, {dollars(decision.budget_before_usd - spent)} after"
     )
     if decision.resources_reserved:
         yield f"          {_resources(decision)}"
@@ -135,7 +129,7 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
     tokens = f"{outcome.usage.input + outcome.usage.cache_read} tokens in, {outcome.usage.output} out"
     yield (
         f"Outcome   {outcome.status} in {outcome.latency_seconds:.2f} s, {tokens}, "
-        f"{usd_text(outcome.cost_usd)}; {quality}"
+        f"{dollars(outcome.cost_usd)}; {quality}"
     )
     if outcome.error_code:
         yield f"          {outcome.error_code}: {outcome.error_message}"

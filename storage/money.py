@@ -34,7 +34,7 @@ def from_nano(nano: int) -> Decimal:
 
 def dollars(amount_usd: Decimal) -> str:
     """`$0.01`, `$0.000123`: as many digits as it takes, two at least."""
-    whole, _, fraction = f"{amount_usd:f}".partition(".")
+    whole, _, fraction = f"{amount_usd:.9f}".partition(".")
     return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 

@@ -51,9 +51,9 @@ def explain(id: AnyId, store: StoreUrl = None, as_json: AsJson = False) -> None:
 
 
 async def _list(limit: int, candidate: str | None, policy: str | None, store: str | None, as_json: bool) -> None:
-    from orchestrator.explain import usd_text
     from orchestrator.reading import attempt_of
     from orchestrator.views import attempt_view
+    from storage.money import dollars
     from storage.stores import DecisionFilter
 
     async with opened_stores(store) as stores:
@@ -79,7 +79,7 @@ async def _list(limit: int, candidate: str | None, policy: str | None, store: st
                 decision.task,
                 ", ".join(o.status for o in attempt.outcomes) or "running",
                 f"{verdicts[-1]:.2f}" if verdicts else "-",
-                usd_text(attempt.cost_usd),
+                dollars(attempt.cost_usd),
             ]
         )
     columns = ["decided", "decision", "run", "candidate", "p", "policy", "task", "outcome", "quality", "cost"]

@@ -13,10 +13,11 @@ from rich.table import Table
 
 from orchestrator.demo.contest import Answered, Standing
 from orchestrator.demo.result import DemoResult
-from orchestrator.explain import explain, margin, usd_text
+from orchestrator.explain import explain, margin
 from orchestrator.service import Service
 from orchestrator.views import plain
 from storage.audit import Verification
+from storage.money import dollars
 
 WIDTH = 120
 EXPLAINED = 3  # decisions
@@ -119,7 +120,7 @@ def _standings_table(standings: Sequence[Standing]) -> Table:
             standing.name,
             f"{sum(each.quality for each in standing.answered):.0f}/{len(standing.answered)}",
             f"{standing.accuracy:.1%}",
-            usd_text(standing.cost_usd),
+            dollars(standing.cost_usd),
             f"{standing.seconds:.0f}",
             f"{standing.utility:.3f}",
             shares,

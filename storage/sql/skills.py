@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, func, insert, select, update
@@ -21,13 +21,12 @@ from storage.skill_catalogue import (
 from storage.skill_forms import VersionRow, checked_key, checked_state, folded, move_from, name_in, version_from
 from storage.skill_records import SkillMove, SkillState, SkillVersion
 from storage.sql.batch import Batch
-from storage.sql.store import SqlStore
+from storage.sql.store import SqlStore, chunks
 from storage.sql.tables import skill_moves, skill_versions, skills
 from storage.stores import SkillChange, SkillFilter
 
 LatestRow = Row[str, bytes, bytes]  # id, record, body
 
-IDS_A_QUERY = 900  # fewer than any database's limit on parameters
 
 current, versions, moves = skills.c, skill_versions.c, skill_moves.c
 IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
@@ -147,11 +146,6 @@ def _checked(skill_id: str) -> str:
     return checked_key(skill_id, "skill_id")
 
 
-def _chunks(skill_ids: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(skill_ids), IDS_A_QUERY):
-        yield list(skill_ids[start : start + IDS_A_QUERY])
-
-
 def _version(row: LatestRow) -> SkillVersion:
     return version_from(VersionRow(record=bytes(row.record), body=bytes(row.body)))
 
@@ -162,7 +156,7 @@ def _in_state(rows: Sequence[LatestRow], id_to_moves: dict[str, list[SkillMove]]
 
 def _moves(connection: Connection, skill_ids: Sequence[str]) -> dict[str, list[SkillMove]]:
     found: dict[str, list[SkillMove]] = {}
-    for ids in _chunks(skill_ids):
+    for ids in chunks(skill_ids):
         for row in connection.execute(MOVES_OF, {"ids": ids}):
             found.setdefault(row.skill_id, []).append(move_from(bytes(row.record)))
     return found
@@ -171,7 +165,7 @@ def _moves(connection: Connection, skill_ids: Sequence[str]) -> dict[str, list[S
 def _known(connection: Connection, skill_ids: Sequence[str]) -> dict[str, KnownSkill]:
     """Those of the skills that are there."""
     id_to_moves = _moves(connection, skill_ids)
-    rows = [row for ids in _chunks(skill_ids) for row in connection.execute(LATEST_OF, {"ids": ids})]
+    rows = [row for ids in chunks(skill_ids) for row in connection.execute(LATEST_OF, {"ids": ids})]
     return {
         skill.skill_id: KnownSkill(latest=skill, moves=tuple(id_to_moves.get(skill.skill_id, ())))
         for skill in _in_state(rows, id_to_moves)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +12,13 @@ from storage.sql.engine import Database
 from storage.sql.writer import GroupWriter
 
 T = TypeVar("T")
+VALUES_A_QUERY = 900  # fewer than any database's limit on parameters
+
+
+def chunks(values: Sequence[T]) -> Iterator[list[T]]:
+    """As many at a time as a query may list."""
+    for start in range(0, len(values), VALUES_A_QUERY):
+        yield list(values[start : start + VALUES_A_QUERY])
 
 
 @dataclass(frozen=True)

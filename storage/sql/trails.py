@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, 
 
 from storage.canonical import iso
 from storage.sql.batch import Batch
-from storage.sql.store import SqlStore
+from storage.sql.store import SqlStore, chunks
 from storage.sql.tables import payloads, trail_events, trail_snapshots, trail_vectors
 from storage.trail_forms import (
     checked_key,
@@ -30,7 +30,6 @@ from storage.trail_records import TrailEvent, TrailSnapshot
 
 T = TypeVar("T")
 
-VALUES_A_QUERY = 900  # fewer than any database's limit on parameters
 
 events, vectors, snapshots = trail_events.c, trail_vectors.c, trail_snapshots.c
 IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
@@ -161,7 +160,7 @@ def _appended(
     """Writes those that are new."""
     new = _new(connection, given, written)
     texts = {event.payload_id for event, _ in new if event.payload_id is not None and event.embedding is not None}
-    live = {row.id for ids in _chunks(sorted(texts)) for row in connection.execute(LIVE_TEXTS, {"ids": ids})}
+    live = {row.id for ids in chunks(sorted(texts)) for row in connection.execute(LIVE_TEXTS, {"ids": ids})}
     last = connection.execute(LAST_POSITION).scalar() or 0
     added = [
         placed(event, position, has_embedding=event.payload_id in live)
@@ -202,12 +201,12 @@ def _new(
 def _written(connection: Connection, given: Sequence[TrailEvent]) -> dict[str, bytes]:
     """Id to record of those that are there already."""
     ids = [event.id for event in given]
-    return {row.id: bytes(row.record) for some in _chunks(ids) for row in connection.execute(WRITTEN, {"ids": some})}
+    return {row.id: bytes(row.record) for some in chunks(ids) for row in connection.execute(WRITTEN, {"ids": some})}
 
 
 def _known(connection: Connection, memory: str, decision_ids: Sequence[str]) -> set[str]:
     found: set[str] = set()
-    for ids in _chunks(decision_ids):
+    for ids in chunks(decision_ids):
         found |= {str(each) for each in connection.execute(DEPOSITS, {"memory": memory, "ids": ids}).scalars()}
     return found
 
@@ -227,8 +226,3 @@ def _row(event: TrailEvent, record: bytes) -> dict[str, object]:
         "at": iso(event.at),
         "record": record,
     }
-
-
-def _chunks(values: Sequence[T]) -> Iterator[list[T]]:
-    for start in range(0, len(values), VALUES_A_QUERY):
-        yield list(values[start : start + VALUES_A_QUERY])

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from orchestrator.explain import explain, margin, trace_lines, usd_text
+from orchestrator.explain import explain, margin, trace_lines
 from storage.errors import BudgetExceeded
+from storage.money import dollars
 from tests.conftest import MakeService, fails
 
 QUESTION = "What is the capital of France?"
@@ -18,7 +19,7 @@ QUESTION = "What is the capital of France?"
     [("0", "$0.00"), ("1", "$1.00"), ("0.5", "$0.50"), ("0.000001500", "$0.0000015"), ("1234.56", "$1234.56")],
 )
 def test_money_has_cents_and_no_zeros_beyond(amount: str, said: str) -> None:
-    assert usd_text(Decimal(amount)) == said
+    assert dollars(Decimal(amount)) == said
 
 
 async def test_only_one_allowed_is_told_with_the_reasons_of_the_others(make_service: MakeService) -> None:
@@ -29,7 +30,7 @@ async def test_only_one_allowed_is_told_with_the_reasons_of_the_others(make_serv
     assert "Picked small with probability 1.000, by policy 'uniform'; it was the only one allowed." in text
     assert "large" in text.split("Masked")[1]
     assert "could cost $0.0" in text
-    assert f"{usd_text(run.cost_usd)} spent" in text
+    assert f"{dollars(run.cost_usd)} spent" in text
     assert "not judged yet" in text
 
 
