@@ -10,5 +10,8 @@ from local import shown
 from orchestrator import PlanSpec
 
 asyncio.run(
-    shown("What is 23 * 17?", plan=PlanSpec(name="cascade", options={"order": ["small", "large"], "accept": 0.9}))
+    shown(
+        "Which planet of our solar system is the largest?",
+        plan=PlanSpec(name="cascade", options={"order": ["small", "large"], "accept": 0.9}),
+    )
 )

@@ -7,4 +7,4 @@ import asyncio
 
 from local import shown
 
-asyncio.run(shown("What is 17% of 2340?", plan="probe"))
+asyncio.run(shown("Who wrote the novel Frankenstein?", plan="probe"))
