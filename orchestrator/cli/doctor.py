@@ -173,4 +173,5 @@ async def router_findings(settings: Settings, stores: Stores, encoder_name: str)
         unknown = unknown_text(router.artifact.predictor.candidates, candidates)
         status: Status = "note" if unknown else "ok"
         found.append(Finding(subject="router", status=status, found=words, fix=f"{fix} ({unknown})" if unknown else ""))
-    return found or [Finding(subject="router", status="ok", found="none is active: the per-task table chooses")]
+    chooses = "the per-task table" if settings.policy == "auto" else f"policy {settings.policy}"
+    return found or [Finding(subject="router", status="ok", found=f"none is active: {chooses} chooses")]

@@ -57,6 +57,7 @@ async def test_router_of_another_encoder_must_be_mended(tmp_path: Path) -> None:
     assert "here is 'another encoder'" in finding.found
 
 
-async def test_no_router_is_no_trouble() -> None:
-    (finding,) = await router_findings(scripted_settings(), await open_stores("memory:"), "any")
-    assert (finding.status, finding.found) == ("ok", "none is active: the per-task table chooses")
+@pytest.mark.parametrize(("policy", "chooses"), [("auto", "the per-task table"), ("pheromone", "policy pheromone")])
+async def test_no_router_is_no_trouble(policy: str, chooses: str) -> None:
+    (finding,) = await router_findings(scripted_settings(policy=policy), await open_stores("memory:"), "any")
+    assert (finding.status, finding.found) == ("ok", f"none is active: {chooses} chooses")
