@@ -160,10 +160,10 @@ def test_byte_order_mark_and_windows_line_ends_are_taken(write: Write) -> None:
 @pytest.mark.parametrize(
     ("packed", "words"),
     [
-        (gzip.compress(b"x" * 1000)[:-9], "breaks off"),
+        (gzip.compress(b"x" * 1000, mtime=0)[:-9], "breaks off"),
         (b"\x1f\x8b" + b"\xff" * 30, "cannot be read"),
         (b"", "empty"),
-        (gzip.compress(b""), "empty"),
+        (gzip.compress(b"", mtime=0), "empty"),
     ],
 )
 @pytest.mark.parametrize("which", ["queries", "outcomes"])
