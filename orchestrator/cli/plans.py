@@ -14,7 +14,7 @@ app = typer.Typer(help="How candidates are run: one, a cascade, a vote …", no_
 
 @app.command("list")
 def list_plans(as_json: AsJson = False) -> None:
-    """Every plan with its source and its options."""
+    """Every plan with its source; with --json its options, too."""
     from orchestrator.plans.registry import PLANS, options_of, plan_class
 
     rows = [
@@ -74,9 +74,8 @@ def fit(
         "skip_below": list(found.skip_below),
         "signal": "confidence",
     }
-    points = [
-        {"cost_usd": each.cost_usd, "quality": each.quality, "thresholds": each.thresholds} for each in frontier(table)
-    ]
+    reached = frontier(table)
+    points = [{"cost_usd": each.cost_usd, "quality": each.quality, "thresholds": each.thresholds} for each in reached]
     if as_json:
         say_json(
             {
@@ -93,7 +92,7 @@ def fit(
         ["mean cost", "quality", "thresholds"],
         [
             [f"${each.cost_usd:.6f}", f"{each.quality:.3f}", " ".join(f"{t:.3f}" for t in each.thresholds)]
-            for each in frontier(table)
+            for each in reached
         ],
     )
     say("Into the settings:\nplans:\n  cascade:")

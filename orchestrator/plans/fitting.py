@@ -61,6 +61,27 @@ def fit_cascade(table: RungTable, *, budget_usd: float) -> FittedCascade:
 
     `budget_usd`: mean a query. Raises InvalidInput where not even the first rung fits it.
     """
+    return _best(_cascades(table), budget_usd)
+
+
+def frontier(table: RungTable, *, points: int = 12) -> list[FittedCascade]:
+    """The best cascade at each of several budgets between the cheapest rung and all of them."""
+    every = _cascades(table)
+    least, most = min(each.cost_usd for each in every), float(table.cost_usd.sum(axis=1).mean())
+    return [_best(every, float(budget) + 1e-12) for budget in np.linspace(least, most, points)]
+
+
+def _best(cascades: Sequence[FittedCascade], budget_usd: float) -> FittedCascade:
+    if affordable := [each for each in cascades if each.cost_usd <= budget_usd]:
+        return max(affordable, key=lambda each: (each.quality, -each.cost_usd))
+    least = min(each.cost_usd for each in cascades)
+    raise InvalidInput(
+        f"No cascade keeps to ${budget_usd:.6f} a query: the first rung alone costs ${least:.6f}.", field="budget"
+    )
+
+
+def _cascades(table: RungTable) -> list[FittedCascade]:
+    """Every combination of thresholds, and of what is skipped. Raises InvalidInput for a table without two rungs."""
     if len(table) == 0 or len(table.candidates) < 2:
         raise InvalidInput("A cascade needs two rungs and some queries.", field="data")
     places = range(len(table.candidates) - 1)
@@ -68,33 +89,19 @@ def fit_cascade(table: RungTable, *, budget_usd: float) -> FittedCascade:
     skips = [SKIPS if table.expected is not None else (0.0,) for _ in places]
     while int(np.prod([len(grid) for grid in (*grids, *skips)])) > MOST_COMBINATIONS:
         grids = [grid[::2] for grid in grids]
-    best: FittedCascade | None = None
-    for skip_below, thresholds in product(product(*skips), product(*grids)):
-        quality, cost = play(table, thresholds, skip_below)
-        found = FittedCascade(
-            candidates=table.candidates,
-            thresholds=thresholds,
-            skip_below=skip_below,
-            quality=float(quality.mean()),
-            cost_usd=float(cost.mean()),
-            queries=len(table),
-        )
-        if found.cost_usd <= budget_usd and (best is None or _rank(found) > _rank(best)):
-            best = found
-    if best is None:
-        cheapest = float(table.cost_usd[:, 0].mean())
-        raise InvalidInput(
-            f"No cascade keeps to ${budget_usd:.6f} a query: the first rung alone costs ${cheapest:.6f}.",
-            field="budget",
-        )
-    return best
+    return [_played(table, thresholds, skip_below) for skip_below in product(*skips) for thresholds in product(*grids)]
 
 
-def frontier(table: RungTable, *, points: int = 12) -> list[FittedCascade]:
-    """The best cascade at each of several budgets between the cheapest rung and all of them."""
-    least, most = float(table.cost_usd[:, 0].mean()), float(table.cost_usd.sum(axis=1).mean())
-    budgets = np.linspace(least, most, points)
-    return [fit_cascade(table, budget_usd=float(budget) + 1e-12) for budget in budgets]
+def _played(table: RungTable, thresholds: tuple[float, ...], skip_below: tuple[float, ...]) -> FittedCascade:
+    quality, cost = play(table, thresholds, skip_below)
+    return FittedCascade(
+        candidates=table.candidates,
+        thresholds=thresholds,
+        skip_below=skip_below,
+        quality=float(quality.mean()),
+        cost_usd=float(cost.mean()),
+        queries=len(table),
+    )
 
 
 def read_rungs(path: Path) -> RungTable:
@@ -151,7 +158,3 @@ def _grid(scores: Floats) -> list[float]:
     """From accepting everything to accepting nothing."""
     inner = np.unique(np.quantile(scores, np.linspace(0, 1, GRID)))
     return [0.0, *(float(each) for each in inner if each > 0), 1.01]
-
-
-def _rank(found: FittedCascade) -> tuple[float, float]:
-    return found.quality, -found.cost_usd

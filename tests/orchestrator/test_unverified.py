@@ -8,16 +8,15 @@ from typing import get_args
 
 import pytest
 
-from agents.llm import CompletionRequest
+from agents.llm import Completion, CompletionRequest, ScriptedLLM
 from orchestrator.plans.registry import PLANS
 from orchestrator.rewards import Rewards
 from orchestrator.training_data import import_traces
-from routing.errors import NoCandidate
 from routing.registry import POLICIES
 from routing.router import PolicyRouter
 from storage.errors import InvalidInput
 from storage.records import Judge, Outcome, usd
-from tests.conftest import MakeService, scripted_settings
+from tests.conftest import CANDIDATES, MakeService, scripted_settings
 from tests.routing.doubles import a_decision, a_reward
 from tests.routing.test_router import OPTIONS, QUERY, a_router, all_policies
 
@@ -78,6 +77,13 @@ async def test_self_judged_runs_are_no_training_rows(make_service: MakeService) 
         await import_traces(service.stores, scripted_settings())
 
 
+class SureLLM(ScriptedLLM):
+    """Gives log-probabilities, as the plan `glimpse` needs them."""
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        return replace(await super().complete(request), token_logprobs=(0.0,), top_logprobs=({"a": 0.0},))
+
+
 @pytest.mark.parametrize("plan", sorted(PLANS))
 async def test_no_plan_gets_a_verdict_that_a_candidate_gave_its_own_answer(
     plan: str, make_service: MakeService
@@ -88,11 +94,14 @@ async def test_no_plan_gets_a_verdict_that_a_candidate_gave_its_own_answer(
         lines = request.messages[-1].content.splitlines()
         return lines[-2] if lines[-1].startswith("FAIL ") else "Lyon"
 
-    service = await make_service(small=boasts, large=boasts, verifiers={"own": {"kind": "model", "candidate": "large"}})
-    try:
-        run = await service.run(QUESTION, plan=plan, verifier="own", candidate="large", budget_usd=1)
-    except (InvalidInput, NoCandidate) as error:
-        pytest.skip(f"it does not run over plain scripted models: {error}")
+    alone = "roles" if plan == "compiled" else "large"
+    service = await make_service(
+        small=boasts,
+        large=SureLLM(reply=boasts),
+        candidates=[*CANDIDATES, {"agent": "compiled", "model": "large", "id": "roles"}],
+        verifiers={"own": {"kind": "model", "candidate": alone}},
+    )
+    run = await service.run(QUESTION, plan=plan, verifier="own", candidate=alone, budget_usd=1)
     trace = await service.trace(run.run_id)
     outcomes = [outcome for attempt in trace.attempts for outcome in attempt.outcomes if outcome.verifier == "own"]
     assert {outcome.judged_by for outcome in outcomes} <= {"self"}
