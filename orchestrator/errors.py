@@ -7,7 +7,8 @@
   - NotAuthenticated      the caller sent no key, or a wrong one
   - NotPermitted          the caller may not do this here
   - BodyTooLarge          (an InvalidInput) the caller's request has more bytes than are taken
-  - IdempotencyConflict   the caller used one idempotency key for two different bodies
+  - RateLimited           the caller asked more than the key or its tenant may, in this time
+  - Overloaded            the service has as much work as it can take
   - PromotionRefused      the operator's router did not pass its gate
   - ServerUnreachable     the SDK's client could not reach the service
 """
@@ -30,7 +31,9 @@ from skills.errors import IndexRefused, SkillError, SkillFailed, SkillNotFound, 
 from storage.budget_records import RESOURCES, Shortfall
 from storage.errors import (
     BudgetExceeded,
+    IdempotencyConflict,
     InvalidInput,
+    LeaseLost,
     LogCorrupt,
     RecordNotFound,
     ServiceError,
@@ -94,11 +97,19 @@ class BodyTooLarge(InvalidInput):
     code = "body_too_large"
 
 
-class IdempotencyConflict(OrchestratorError):
-    """This idempotency key was used with another body."""
+class RateLimited(OrchestratorError):
+    """More was asked than the key or its tenant may ask in this time."""
 
-    code = "idempotency_conflict"
-    hint = "Send a new key for a new body."
+    code = "rate_limited"
+    hint = "Wait as long as Retry-After says, or ask the operator for a higher limit."
+    is_retryable = True
+
+
+class Overloaded(OrchestratorError):
+    """The service has as much work as it can take; try again in a moment."""
+
+    code = "overloaded"
+    is_retryable = True
 
 
 class PromotionRefused(OrchestratorError):
@@ -119,10 +130,11 @@ CODE_TO_ERROR: dict[str, type[ServiceError]] = {
     cls.code: cls
     for cls in (
         AgentError, ArtifactRefused, BudgetAsk, BudgetExceeded, DeadlineExceeded, EncoderUnavailable,
-        IdempotencyConflict, IndexRefused, LogCorrupt, ModelFileMissing, ModelRefused, ModelUnavailable, NoCandidate,
-        NotAuthenticated, NotPermitted, OrchestratorError, PromotionRefused, RecordNotFound, RoutingError,
-        ServerUnreachable, ServiceError, SettingsInvalid, SkillError, SkillFailed, SkillNotFound, SkillRefused,
-        SkillUnavailable, StorageError, StorageUnavailable, UnknownPolicy, UnknownRouter, VersionConflict,
+        IdempotencyConflict, IndexRefused, LeaseLost, LogCorrupt, ModelFileMissing, ModelRefused, ModelUnavailable,
+        NoCandidate, NotAuthenticated, NotPermitted, OrchestratorError, Overloaded, PromotionRefused, RateLimited,
+        RecordNotFound, RoutingError, ServerUnreachable, ServiceError, SettingsInvalid, SkillError, SkillFailed,
+        SkillNotFound, SkillRefused, SkillUnavailable, StorageError, StorageUnavailable, UnknownPolicy, UnknownRouter,
+        VersionConflict,
     )
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from orchestrator.budget_options import MoreBudget
 from orchestrator.checkers import Checker
+from orchestrator.identity import LOCAL, Identity
 from orchestrator.plans.base import PlanSpec
 from orchestrator.texts import is_storable
 from orchestrator.verifiers.base import Verifier
@@ -31,7 +32,8 @@ class RunOptions(TypedDict, total=False):
     on_exhausted: OnExhausted | None  # when the budget allows nobody; default: the settings'
     more_budget: MoreBudget | None  # answers on_exhausted 'ask' with so much more, or None
     timeout_seconds: float | None
-    account: str  # the budget account that pays
+    account: str  # the budget account that pays; default: the identity's
+    identity: Identity  # on whose behalf; default: the local operator
     checker: Checker | None  # judges the answer at once
     generation: Generation
     messages: tuple[Message, ...]  # the turns before the text
@@ -78,12 +80,15 @@ def query_of(text: str, options: RunOptions, defaults: Defaults) -> Query:
             f"max_tokens is {generation.max_output_tokens}; it must be 1 to {defaults.output_tokens}.",
             field="max_tokens",
         )
+    identity = options.get("identity", LOCAL)
     return Query(
         text=text,
+        tenant=identity.tenant,
+        principal=identity.principal,
         run_id=options.get("run_id") or new_id("run"),
         step=options.get("step", "answer"),
         metadata=options.get("metadata", {}),
-        account_id=options.get("account", "default"),
+        account_id=options.get("account", identity.account_id),
         context_messages=messages,
         required_capabilities=options.get("requires", ()),
         generation=generation,

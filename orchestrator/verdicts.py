@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from hashlib import sha256
 
-from orchestrator.errors import IdempotencyConflict
 from orchestrator.nodes import Nodes
 from orchestrator.recorder import Entry
 from orchestrator.verifiers.base import Verdict
 from orchestrator.verifiers.rates import VerifierRates
-from storage.errors import InvalidInput
+from storage.errors import IdempotencyConflict, InvalidInput
 from storage.records import Judge, Outcome
 
 

@@ -6,6 +6,8 @@
   - StorageError
     + RecordNotFound             the caller asked for what is not there
     + VersionConflict            the operator's move of a router version: somebody was faster, or it is no move
+    + IdempotencyConflict        the caller used one idempotency key for two different bodies
+    + LeaseLost                  the worker's job was given to another one, or has ended
     + BudgetExceeded             the caller's account cannot hold the amount
     + StorageUnavailable         the operator's database is locked, read-only, full or away
     + LogCorrupt                 the operator's log does not add up
@@ -62,6 +64,19 @@ class VersionConflict(StorageError):
 
     code = "version_conflict"
     hint = "Look again with `antroute routers list`, then decide anew."
+
+
+class IdempotencyConflict(StorageError):
+    """This idempotency key was used with another body."""
+
+    code = "idempotency_conflict"
+    hint = "Send a new key for a new body."
+
+
+class LeaseLost(StorageError):
+    """The job belongs to another worker now, or has ended: nothing was written."""
+
+    code = "lease_lost"
 
 
 class BudgetExceeded(StorageError):

@@ -14,10 +14,11 @@ from orchestrator.errors import (
     BodyTooLarge,
     BudgetAsk,
     DeadlineExceeded,
-    IdempotencyConflict,
     NotAuthenticated,
     NotPermitted,
+    Overloaded,
     PromotionRefused,
+    RateLimited,
 )
 from orchestrator.texts import storable
 from orchestrator.views import plain
@@ -25,7 +26,9 @@ from routing.errors import ArtifactRefused, NoCandidate, UnknownPolicy
 from skills.errors import IndexRefused, SkillFailed, SkillNotFound, SkillRefused
 from storage.errors import (
     BudgetExceeded,
+    IdempotencyConflict,
     InvalidInput,
+    LeaseLost,
     RecordNotFound,
     ServiceError,
     StorageUnavailable,
@@ -48,10 +51,13 @@ STATUS_OF: dict[type[ServiceError], int] = {
     PromotionRefused: 409,
     VersionConflict: 409,
     IndexRefused: 409,
+    LeaseLost: 409,
     BodyTooLarge: 413,
+    RateLimited: 429,
     AgentError: 502,
     ModelUnavailable: 503,
     StorageUnavailable: 503,
+    Overloaded: 503,
     DeadlineExceeded: 504,
     ServiceError: 500,
 }

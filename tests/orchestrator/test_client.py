@@ -12,11 +12,11 @@ import pytest
 from agents.errors import AnswerCut, ModelUnavailable
 from orchestrator.checkers import Checker
 from orchestrator.client import Client
-from orchestrator.errors import BodyTooLarge, IdempotencyConflict, NotAuthenticated, ServerUnreachable
+from orchestrator.errors import BodyTooLarge, NotAuthenticated, ServerUnreachable
 from orchestrator.rest.app import make_app
 from orchestrator.service import Run, Service, Started
 from routing.errors import NoCandidate, UnknownPolicy
-from storage.errors import BudgetExceeded, InvalidInput, RecordNotFound, ServiceError
+from storage.errors import BudgetExceeded, IdempotencyConflict, InvalidInput, RecordNotFound, ServiceError
 from storage.records import Generation, Message
 from tests.conftest import MakeService, fails
 from tests.orchestrator.doubles import GatedLLM

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.checkers import Checker
-from orchestrator.errors import IdempotencyConflict
 from orchestrator.service import Service
 from routing.registry import POLICIES
-from storage.errors import BudgetExceeded, InvalidInput, RecordNotFound
+from storage.errors import BudgetExceeded, IdempotencyConflict, InvalidInput, RecordNotFound
 from storage.stores import DecisionFilter
 from tests.conftest import MakeService
 
