@@ -22,6 +22,7 @@ from orchestrator.errors import SettingsInvalid
 from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
 from orchestrator.settings_errors import fault_line, nearest
 from orchestrator.verifiers.settings import VerifierSettings
+from orchestrator.webhooks.settings import WebhookSettings
 
 ENV_PREFIX = "ANTROUTE_"
 SETTINGS_VARIABLE = "ANTROUTE_SETTINGS"
@@ -209,6 +210,12 @@ class ServerSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=0, le=65535)
     admin_key: SecretStr | None = None  # needed to listen beyond loopback
+    secret: SecretStr | None = None  # see orchestrator/secret.py; the same for all processes over one store
+    secret_file: Path | None = None  # where the secret is kept if none is given; default: in the user's data folder
+
+    @property
+    def secret_path(self) -> Path:
+        return self.secret_file or user_data_path("antroute") / "secret"
 
 
 def default_models() -> dict[str, ModelSettings]:
@@ -289,6 +296,7 @@ class Settings(BaseSettings):
     memory: MemorySettings = MemorySettings()
     limits: InputLimits = InputLimits()
     server: ServerSettings = ServerSettings()
+    webhooks: WebhookSettings = WebhookSettings()
 
     @property
     def model_dir(self) -> Path:

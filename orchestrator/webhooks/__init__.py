@@ -1,0 +1,1 @@
+"""Webhooks: signed messages that tell how a job ended, tried until they arrive."""
