@@ -39,8 +39,8 @@ class ApiKey:
     replaces: str | None = None  # the key that it was rotated from
 
     def is_good(self, now: datetime) -> bool:
-        """Whether it lets anybody in."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        """Whether it lets anybody in; one that was rotated does so until its end comes."""
+        return all(end is None or now < end for end in (self.revoked_at, self.expires_at))
 
 
 @dataclass(frozen=True, kw_only=True)
