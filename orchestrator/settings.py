@@ -209,7 +209,10 @@ class ServerSettings(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=0, le=65535)
-    admin_key: SecretStr | None = None  # needed to listen beyond loopback
+    admin_key: SecretStr | None = None  # beyond loopback this one or an admin's of `antroute keys` is needed
+    requires_key: bool = False  # also on loopback, where else whoever sends none is the local operator
+    # Where several gateways count together: redis://HOST:PORT; default: each counts for itself.
+    rate_limit_storage: SecretStr | None = None
     secret: SecretStr | None = None  # see orchestrator/secret.py; the same for all processes over one store
     secret_file: Path | None = None  # where the secret is kept if none is given; default: in the user's data folder
 
