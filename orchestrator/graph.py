@@ -22,7 +22,7 @@ def build_run_graph(nodes: Nodes, *, max_attempts: int) -> RunGraph:
 
     def after_record(state: RunState) -> Hashable:
         has_failed = state["outcome"].status in ("failed", "refused") and state["decision"].candidate_id is not None
-        may_go_on = state["attempt"] < max_attempts and seconds_left(state) > 0
+        may_go_on = state["attempt"] - state["trials"] < max_attempts and seconds_left(state) > 0
         return "route" if has_failed and may_go_on and untried(state, list(nodes.candidates)) else END
 
     graph = StateGraph(RunState)

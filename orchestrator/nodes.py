@@ -31,9 +31,11 @@ from orchestrator.shown_skills import Shown, marked, shown_to
 from orchestrator.streaming import StreamedLLM, answer_sink
 from orchestrator.texts import storable
 from orchestrator.tracing import DECISION_ID, TracedLibrary, TracedLLM, Tracer
+from orchestrator.trials import admitted, is_trial, resting, tell
 from routing.base import Choice, Router
 from routing.candidates import Candidacy, Limits, all_masked_reason, options
 from routing.errors import NoCandidate
+from routing.fallback import by_ranking
 from skills.base import SkillLibrary
 from storage.budget_records import Amount, BudgetLimits
 from storage.errors import BudgetExceeded, ServiceError, StorageUnavailable
@@ -75,6 +77,8 @@ class Nodes:
         with self.tracer.span(query, "route", attempt=str(attempt)) as attributes:
             state = await self.with_found_skills(state)
             made = await chosen(self, state)
+            while not admitted(self, query, made.choice):  # another query took the trial meanwhile
+                made = await chosen(self, state)
             state, choice = made.state, made.choice
             decision = await self.decision(state, choice, attempt=attempt, before=made.before)
             attributes["router.selected"] = decision.candidate_id or "nobody"
@@ -84,7 +88,10 @@ class Nodes:
             await self.stores.journal.write(*items, decision)
             self.router.begun(state["query"], decision)
         tried = (*state["tried"], *([decision.candidate_id] if decision.candidate_id else ()))
+        on_trial = is_trial(self, query, decision.candidate_id)
         return {
+            "is_trial": on_trial,
+            "trials": state.get("trials", 0) + on_trial,
             "decision": decision,
             "attempt": attempt,
             "tried": tried,
@@ -123,8 +130,7 @@ class Nodes:
             self.health.succeeded(candidate.model)
         except ServiceError as error:
             changes["failure"], outcome = Failure.of(error, decision.id), _failed(decision, error, "failed")
-            if isinstance(error, ModelUnavailable):
-                self.health.failed(candidate.model, str(error))
+            tell(self, state, candidate, error)
         except BaseException as error:
             is_cancelled = isinstance(error, asyncio.CancelledError)
             outcome = _failed(decision, error, "cancelled" if is_cancelled else "failed")
@@ -197,7 +203,8 @@ class Nodes:
         remaining = await self.remaining(state)
         offered = options(await self.candidacies(state), self.limits(state, remaining))
         choice = await self.router.route(state["query"], offered, policy=state["policy"], weights=state.get("weights"))
-        return choice, remaining
+        before = state.get("decision")
+        return choice if before is None else by_ranking(choice, before), remaining
 
     async def remaining(self, state: RunState) -> BudgetLimits:
         """What the run may still spend: its own limits, its account and the account's ancestors together."""
@@ -213,7 +220,7 @@ class Nodes:
         return Limits(
             remaining=remaining,
             required_capabilities=state["query"].required_capabilities,
-            model_to_failure={**self.health.reasons(), **self.absent_models},
+            model_to_failure={**resting(self, state), **self.absent_models},
             tried=frozenset(state["tried"]),
             only=among if pinned is None else frozenset({pinned}),
         )
@@ -263,8 +270,12 @@ class Nodes:
             return BudgetAsk.of(shortfall)
         candidacies, assessments = await self.candidacies(state), state["decision"].assessments
         reason = all_masked_reason([(each.candidate_id, each.mask_reason) for each in assessments])
-        if any(option.mask_reason is None for option in options(candidacies, self.limits(state, BudgetLimits()))):
+        limits = self.limits(state, BudgetLimits())
+        if any(option.mask_reason is None for option in options(candidacies, limits)):
             return BudgetExceeded(reason)
+        healthy = replace(limits, model_to_failure=self.absent_models)
+        if any(option.mask_reason is None for option in options(candidacies, healthy)):  # they rest, or are on trial
+            return ModelUnavailable(reason, retry_after_seconds=self.health.seconds_to_trial() or LEAST_SECONDS)
         return NoCandidate(reason)
 
     async def _answer(self, state: RunState, candidate: Candidate, meter: Meter, observed: Observed | None) -> str:
@@ -276,22 +287,27 @@ class Nodes:
         library = TracedLibrary(shown.library, self.tracer, query, name_to_id=shown.name_to_id)
         about = {"candidate": candidate.id, DECISION_ID: state["decision"].id}
         with self.tracer.span(query, "execute", **about) as attributes, _caller().answering():
-            seconds, most = seconds_left(state), held_seconds(state["decision"])
+            seconds, most = self._seconds_for(state), held_seconds(state["decision"])
             try:
                 async with asyncio.timeout(seconds if most is None else min(seconds, most)):
                     answer = await self.agents[candidate.agent].run(
                         query, llm=StreamedLLM(llm, sink) if sink else llm, skills=library
                     )
             except TimeoutError as exc:
-                within = state["timeout_seconds"] if most is None or seconds <= most else most
+                within = seconds if most is None else min(seconds, most)
                 raise DeadlineExceeded(
-                    f"No answer within {within:g} s.", hint="Allow more time, or a quicker candidate."
+                    f"No answer within {round(within, 3):g} s.", hint="Allow more time, or a quicker candidate."
                 ) from exc
             finally:
                 attributes["cost_usd"] = f"{meter.spent_usd:f}"
         if not answer.strip():
             raise AgentError(f"{candidate.id!r} gave an empty answer.")
         return storable(answer)
+
+    def _seconds_for(self, state: RunState) -> float:
+        """All that are left; half of them for a trial that may fail while somebody else could still answer."""
+        is_shared = state.get("is_trial", False) and untried(state, list(self.candidates))
+        return seconds_left(state) / 2 if is_shared else seconds_left(state)
 
     async def decision(self, state: RunState, choice: Choice, *, attempt: int, before: BudgetLimits) -> Decision:
         query, payload, found = state["query"], state["payload"], state.get("found")

@@ -36,6 +36,8 @@ class RunState(TypedDict, total=False):
     is_degraded: bool  # the budget allowed less than was wanted
     shortfall: Shortfall | None  # of the latest attempt that asked for more
     attempt: int
+    is_trial: bool  # the attempt tries an endpoint that was failing
+    trials: int  # attempts that were trials: they do not count against the most attempts
     tried: tuple[str, ...]
     found: FoundSkills | None  # of the first attempt, for all of them; None: nobody wants any
     decision: Decision

@@ -8,10 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Protocol, Unpack, cast
 
-from agents.llm import FinishReason
 from orchestrator.budget_options import exhausted_of, limits_of
 from orchestrator.caller import Caller, current_caller
 from orchestrator.exhaustion import chosen, more_budget
@@ -22,6 +20,8 @@ from orchestrator.plan_runs import run_plan
 from orchestrator.plans.base import PlanSpec
 from orchestrator.plans.registry import SINGLE, Plans, make_plan
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
+from orchestrator.run import Run as Run
+from orchestrator.run import Started as Started
 from orchestrator.run_options import Defaults, RunOptions, check_names, query_of, seconds_of
 from orchestrator.run_state import RunState
 from orchestrator.skill_catalog import SkillCatalog
@@ -30,47 +30,13 @@ from orchestrator.trail_keeper import TrailKeeper
 from orchestrator.trail_tables import TrailTable, tables_of
 from orchestrator.trained_routers import TrainedRouters
 from orchestrator.verdicts import Verdicts
-from orchestrator.verifiers.base import Verdict
 from orchestrator.verifiers.named import NamedVerifiers
 from orchestrator.weights import weights_of
 from routing.candidates import options as choices
 from storage.budget_records import BudgetLimits
 from storage.errors import InvalidInput, ServiceError
-from storage.records import Amount, Decision, Judge, Outcome, Payload, TokenUsage
+from storage.records import Amount, Decision, Judge, Outcome, Payload
 from storage.stores import Stores
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """An answer, who gave it, what it cost, and where its trace is."""
-
-    run_id: str
-    answer: str
-    candidate_id: str
-    decision_id: str
-    cost_usd: Decimal  # of all attempts
-    quality: float | None  # None: nobody has judged it yet
-    attempts: int
-    latency_seconds: float
-    overhead_seconds: float  # ours: all but the candidates' own time
-    usage: TokenUsage  # of the attempt that answered
-    finish_reason: FinishReason = "stop"
-    plan: str = "single"
-    verdict: Verdict | None = None  # of the verifier that the caller gave
-    is_degraded: bool = False  # the budget did not allow all that was wanted
-    spent: Amount = Amount()  # of each resource, by all attempts
-    decision_ids: tuple[str, ...] = ()  # of all answers that went into it, where a plan asked more than once
-
-
-@dataclass(frozen=True, kw_only=True)
-class Started:
-    """Who answers a streamed run; comes before its first word."""
-
-    run_id: str
-    decision_id: str
-    candidate_id: str
-    reserved_usd: Decimal
-    overhead_seconds: float  # until the candidate was asked
 
 
 class RunListener(Protocol):
@@ -293,6 +259,7 @@ class Service:
         try:
             return cast(RunState, await self.graph.ainvoke(state))
         finally:
+            self.nodes.health.released(state["query"].id)
             self.nodes.tracer.collect(state["query"])  # of a run that broke off before its record
 
     def start(self, text: str, options: RunOptions) -> RunState:

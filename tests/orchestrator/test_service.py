@@ -12,7 +12,7 @@ from agents.llm import Completion, CompletionRequest, ScriptedLLM
 from orchestrator.checkers import Checker
 from orchestrator.errors import DeadlineExceeded
 from orchestrator.service import Service
-from routing.errors import NoCandidate, UnknownPolicy
+from routing.errors import UnknownPolicy
 from storage.errors import BudgetExceeded, InvalidInput, RecordNotFound, ServiceError
 from storage.records import BudgetAccount, Generation, Message, Outcome
 from storage.stores import DecisionFilter
@@ -124,8 +124,9 @@ async def test_failing_model_rests_and_nobody_left_names_each_reason(make_servic
     for _ in range(2):
         with pytest.raises(ModelUnavailable):
             await service.run(QUESTION)
-    with pytest.raises(NoCandidate, match=r"small: model 'small' failed 2 times in a row") as raised:
+    with pytest.raises(ModelUnavailable, match=r"small: model 'small' failed 2 times in a row") as raised:
         await service.run(QUESTION)
+    assert 0 < (raised.value.retry_after_seconds or 0) <= 5
     assert [o.status for o in await outcomes(service, raised.value.decision_id)] == ["refused"]
 
 
