@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol, Unpack
 
+from orchestrator.run import Run
 from orchestrator.run_options import RunOptions, check_names
-from orchestrator.service import Run
 from storage.errors import InvalidInput
 
 
