@@ -1,0 +1,1 @@
+"""Durable jobs: workflows that outlive the process that runs them."""

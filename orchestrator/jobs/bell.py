@@ -1,0 +1,39 @@
+"""Wakes those in this process who wait for a job; what other processes do is found by looking now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+
+WORK = "work"  # rung when a job is queued
+
+
+class Bell:
+    """A ring wakes everybody who listened before it; nobody's ring is kept for later."""
+
+    def __init__(self) -> None:
+        self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def ring(self, name: str) -> None:
+        for event in self._listeners.get(name, ()):
+            event.set()
+
+    @contextmanager
+    def listening(self, name: str) -> Iterator[Callable[[float], Awaitable[None]]]:
+        """Gives a wait of so many seconds at most, which is over at a ring since the block began."""
+        event = asyncio.Event()
+        self._listeners[name].add(event)
+
+        async def heard(seconds: float) -> None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await event.wait()
+
+        try:
+            yield heard
+        finally:
+            self._listeners[name].discard(event)
+            if not self._listeners[name]:
+                del self._listeners[name]

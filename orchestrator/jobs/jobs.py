@@ -1,0 +1,139 @@
+"""The use cases of durable jobs: submit, look, follow, cancel, wait; whoever runs them is elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import orjson
+
+from orchestrator.errors import Overloaded, error_of
+from orchestrator.identity import LOCAL, Identity
+from orchestrator.jobs.bell import WORK, Bell
+from orchestrator.jobs.request import JobRequest, JobResult
+from orchestrator.jobs.submission import Submissions
+from storage.errors import InvalidInput, RecordNotFound
+from storage.job_records import END_STATES, Job, JobEvent, JobFilter, JobState
+from storage.stores import Stores
+
+POLL_SECONDS = 1.0  # how often somebody who waits looks for what other processes did
+RETRY_AFTER_SECONDS = 5.0  # what a caller is told who comes while too many jobs are queued
+COUNT_SECONDS = 0.25  # how old the count of queued jobs may be
+
+
+@dataclass(kw_only=True)
+class Jobs:
+    """What callers may do with jobs. Each sees the jobs of its own tenant; others' are as if they were not there."""
+
+    stores: Stores
+    submissions: Submissions
+    bell: Bell = field(default_factory=Bell)
+    most_queued: int = 10_000
+    poll_seconds: float = POLL_SECONDS
+    clock: Callable[[], float] = time.monotonic
+    queued: tuple[float, int] | None = None  # when they were counted, and how many
+
+    async def submit(self, request: JobRequest, identity: Identity = LOCAL) -> Job:
+        """Returns once the job is committed. The same idempotency key and request again give the same job.
+
+        Raises InvalidInput, naming the field; IdempotencyConflict; Overloaded while too many jobs are queued.
+        """
+        [job] = await self.submit_many([request], identity)
+        return job
+
+    async def submit_many(self, requests: Sequence[JobRequest], identity: Identity = LOCAL) -> list[Job]:
+        """All or none, in one transaction. Raises as `submit`."""
+        made = [self.submissions.made(request, identity, index=place) for place, request in enumerate(requests)]
+        if not made:
+            raise InvalidInput("No jobs are given.", field="jobs", hint="Send at least one.")
+        await self._require_room(len(made))
+        jobs = await self.stores.jobs.submit(made)
+        if self.queued is not None:
+            self.queued = (self.queued[0], self.queued[1] + len(jobs))
+        self.bell.ring(WORK)
+        return jobs
+
+    async def get(self, job_id: str, identity: Identity = LOCAL) -> Job:
+        """Raises RecordNotFound."""
+        job = await self.stores.jobs.get(job_id)
+        identity.require_own(job.tenant, f"job {job_id!r}")
+        return job
+
+    async def find(self, wanted: JobFilter, identity: Identity = LOCAL) -> list[Job]:
+        """Newest first; of its own tenant alone, where the identity sees no other."""
+        if identity.sees is not None:
+            if wanted.tenant not in (None, identity.sees):
+                return []
+            wanted = replace(wanted, tenant=identity.sees)
+        return await self.stores.jobs.find(wanted)
+
+    async def counts(self) -> Mapping[JobState, int]:
+        """Jobs by state, of all tenants: for operators and metrics."""
+        return await self.stores.jobs.counts()
+
+    async def cancel(self, job_id: str, identity: Identity = LOCAL) -> Job:
+        """A queued job is cancelled for good, a running one stops within seconds. Raises RecordNotFound."""
+        await self.get(job_id, identity)
+        job = await self.stores.jobs.cancel(job_id)
+        self.bell.ring(job_id)
+        return job
+
+    async def events(
+        self, job_id: str, *, after: int = 0, identity: Identity = LOCAL
+    ) -> AsyncGenerator[JobEvent, None]:
+        """What happened after that event, then what happens, until the job has ended. Raises RecordNotFound."""
+        while True:
+            with self.bell.listening(job_id) as heard:  # before the look, so that nothing falls between
+                job = await self.get(job_id, identity)
+                events = await self.stores.jobs.events(job_id, after=after)
+                if not events and not job.has_ended:
+                    await heard(self.poll_seconds)
+            for event in events:
+                yield event
+                after = event.seq
+                if event.kind in END_STATES:
+                    return
+            if not events and job.has_ended:
+                return
+
+    async def wait(self, job_id: str, *, timeout_seconds: float | None = None, identity: Identity = LOCAL) -> Job:
+        """The job once it has ended; or as it is when that time is over. Raises RecordNotFound."""
+        until = None if timeout_seconds is None else self.clock() + timeout_seconds
+        while True:
+            with self.bell.listening(job_id) as heard:
+                job = await self.get(job_id, identity)
+                left = self.poll_seconds if until is None else min(self.poll_seconds, until - self.clock())
+                if job.has_ended or left <= 0:
+                    return job
+                await heard(left)
+
+    async def result(self, job_id: str, identity: Identity = LOCAL) -> JobResult:
+        """What it answered. Raises the error it ended with, and InvalidInput for a job that has not ended."""
+        job = await self.get(job_id, identity)
+        if not job.has_ended:
+            raise InvalidInput(f"Job {job_id!r} is {job.state}.", field="job_id", hint="Wait until it has ended.")
+        if job.state != "succeeded" or job.result_payload_id is None:
+            raise error_of(job.error_code, job.error_message or f"Job {job_id!r} was {job.state}.")
+        payload = await self.stores.payloads.get(job.result_payload_id)
+        if payload.text is None:
+            raise RecordNotFound(f"The texts of job {job_id!r} were erased.")
+        told = orjson.loads(payload.text)
+        return JobResult(
+            job_id=job.id,
+            run_id=job.run_id,
+            answers=told["answers"],
+            answer=told["answer"],
+            cost_usd=Decimal(told["cost_usd"]),
+        )
+
+    async def _require_room(self, more: int) -> None:
+        """Raises Overloaded. The count may be some moments old: it bounds memory and disk, and is no exact quota."""
+        now = self.clock()
+        if self.queued is None or now - self.queued[0] > COUNT_SECONDS:
+            self.queued = (now, (await self.stores.jobs.counts()).get("queued", 0))
+        if self.queued[1] + more > self.most_queued:
+            error = Overloaded(f"{self.queued[1]} jobs are queued; at most {self.most_queued} may be.")
+            error.retry_after_seconds = RETRY_AFTER_SECONDS
+            raise error

@@ -1,0 +1,42 @@
+"""What a caller says when submitting a job, and what a job that succeeded gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from orchestrator.workflow import Workflow
+from storage.budget_records import BudgetLimits
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """One job. Nothing of it is trusted: `Jobs.submit` checks all of it.
+
+    `workflow` is a name (`ask`, or one of the settings' `workflows`), a definition, or a Workflow. For `ask`, `input`
+    holds `text` or `messages`, and `options` where the step shall have any; else a text for each input.
+    """
+
+    workflow: str | Mapping[str, Any] | Workflow = "ask"
+    input: Mapping[str, Any] = field(default_factory=dict)
+    limits: BudgetLimits | Mapping[str, Any] | None = None  # of usd, tokens, seconds, joules; default: the settings'
+    deadline: datetime | None = None
+    priority: int = 0  # -100 to 100; higher ones first
+    not_before: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    webhook_url: str | None = None
+    idempotency_key: str | None = None  # the same key and request again give the same job
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResult:
+    """What a job that succeeded came to."""
+
+    job_id: str
+    run_id: str  # its trace
+    answers: Mapping[str, str]  # by step
+    answer: str  # the last step's
+    cost_usd: Decimal
