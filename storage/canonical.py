@@ -45,6 +45,12 @@ COLUMNS: dict[str, tuple[str | None, ...]] = {
     "router_moved": ("id", None, None, None, None, None, "moved_at"),
     "skill_versioned": ("id", None, None, None, None, None, "added_at"),
     "skill_moved": ("id", None, None, None, None, None, "moved_at"),
+    "job_submitted": ("id", None, "run_id", "tenant", None, None, "created_at"),
+    "job_ended": ("id", None, "run_id", "tenant", None, None, "ended_at"),
+    "key_created": ("id", None, None, "tenant", None, None, "created_at"),
+    "key_revoked": ("id", None, None, "tenant", None, None, "changed_at"),
+    "key_changed": ("id", None, None, "tenant", None, None, "changed_at"),
+    "tenant_changed": ("id", None, None, "tenant", None, None, "changed_at"),
 }
 KIND_OF: dict[type, str] = {
     Decision: "decision",

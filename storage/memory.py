@@ -24,6 +24,10 @@ from storage.canonical import (
 )
 from storage.chain import erasure, forfeiture
 from storage.errors import RecordNotFound
+from storage.job_records import Fence
+from storage.memory_deliveries import MemoryDeliveryStore
+from storage.memory_jobs import MemoryJobStore
+from storage.memory_keys import MemoryKeyStore
 from storage.memory_log import URL, MemoryLog, MemoryStore
 from storage.memory_skills import MemorySkillStore
 from storage.memory_trails import MemoryTrailStore
@@ -36,16 +40,15 @@ from storage.writing import already_written, ensure_decisions, ensure_payloads, 
 
 
 class MemoryJournal(MemoryStore):
-    async def write(self, *items: Item) -> None:
+    async def write(self, *items: Item, fence: Fence | None = None) -> None:
         self.log.ensure_open()
+        self.log.ensure_fence(fence)
         write = staged(items)
         known = self.log.payloads
         ensure_decisions(write.needed_decisions, [each for each in write.needed_decisions if self._has_decision(each)])
         ensure_payloads(write, {each: known[each].digest for each in write.needed_payloads if each in known})
         new_entries = [entry for key, entry in write.entries.items() if not self._has_entry(key, entry)]
-        for payload_id, payload in write.payloads.items():
-            if self.log.payloads.get(payload_id, payload) != payload:
-                raise already_written(payload_id)
+        self.log.ensure_free_payloads(write)
         for span_id, span in write.spans.items():
             if self.log.spans.get(span_id, span) != span:
                 raise already_written(span_id)
@@ -114,6 +117,9 @@ class MemoryDecisionStore(MemoryStore):
             for decision_id, event in reversed(latest.items())
         ]
 
+    async def rewarded_elsewhere(self, *, after_position: int, limit: int) -> list[RewardedDecision]:
+        return []  # nobody else can open a store in RAM
+
 
 class MemoryTraceStore(MemoryStore):
     async def spans_of(self, run_id: str) -> list[Span]:
@@ -164,8 +170,11 @@ class MemoryBudgetStore(MemoryStore):
         account = await self.get(account_id)
         return await self.open(BudgetAccount.of(account_id, lifted(account.limits, more)))
 
-    async def hold(self, account_id: str, amount: Amount, *, expires_in_seconds: float) -> Hold:
+    async def hold(
+        self, account_id: str, amount: Amount, *, expires_in_seconds: float, fence: Fence | None = None
+    ) -> Hold:
         self.log.ensure_open()
+        self.log.ensure_fence(fence)
         amount = checked_amount(amount, "amount")
         await self.get(account_id)
         line = self._line(account_id)
@@ -177,8 +186,9 @@ class MemoryBudgetStore(MemoryStore):
         self.log.holds[hold.id] = hold
         return hold
 
-    async def settle(self, hold_id: str, actual: Amount) -> None:
+    async def settle(self, hold_id: str, actual: Amount, *, fence: Fence | None = None) -> None:
         self.log.ensure_open()
+        self.log.ensure_fence(fence)
         actual = checked_amount(actual, "actual")
         hold = self.log.holds.get(checked_id(hold_id, "hold_id"))
         if hold is None:
@@ -215,6 +225,9 @@ class MemoryBudgetStore(MemoryStore):
 
 
 class MemoryAuditLog(MemoryStore):
+    async def last_position(self) -> int:
+        return len(self.log.events)
+
     async def events(self, *, after_position: int = 0, limit: int = 1000) -> list[AuditEvent]:
         start = max(after_position, 0)  # an event's index is its position less one
         return self.log.events[start : start + max(limit, 0)]
@@ -315,5 +328,8 @@ async def open_memory(url: str, *, mode: str = "sync", writer: str | None = None
         policy_versions=MemoryPolicyVersionStore(log),
         skills=MemorySkillStore(log),
         trails=MemoryTrailStore(log),
+        jobs=MemoryJobStore(log),
+        keys=MemoryKeyStore(log),
+        deliveries=MemoryDeliveryStore(log),
         close=close,
     )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from storage.canonical import Entry
 from storage.chain import head_of, linked, opening
 from storage.errors import StorageUnavailable
+from storage.job_forms import kept_from
+from storage.job_moves import is_good, lease_lost
+from storage.job_records import Fence
 from storage.records import AuditEvent, BudgetAccount, Hold, Payload, utc_now
 from storage.skill_forms import VersionRow
 from storage.skill_records import SkillVersion
 from storage.trail_forms import deposit_key, erased_event, event_row
 from storage.trail_records import TrailEvent
-from storage.writing import StagedSpan
+from storage.writing import StagedSpan, Write, already_written
 
 URL = "memory:"
 
@@ -73,6 +77,11 @@ class MemoryLog:
     skill_versions: dict[str, list[VersionRow]] = field(default_factory=dict)  # by skill, oldest first
     skill_moves: dict[str, list[bytes]] = field(default_factory=dict)  # by skill, oldest first
     trails: MemoryTrails = field(default_factory=MemoryTrails)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)  # rows, in order of submission
+    job_events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # rows by job, oldest first
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tenants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    deliveries: dict[str, dict[str, Any]] = field(default_factory=dict)  # rows, in order of their places
     is_closed: bool = False
 
     def append(self, entry: Entry) -> None:
@@ -87,6 +96,20 @@ class MemoryLog:
     def ensure_open(self) -> None:
         if self.is_closed:
             raise StorageUnavailable(f"The store {URL!r} is closed; open it again.")
+
+    def ensure_fence(self, fence: Fence | None) -> None:
+        """Raises LeaseLost where who writes for a job may no longer do so; None: nobody writes for one."""
+        if fence is None:
+            return
+        row = self.jobs.get(fence.job_id)
+        if row is None or not is_good(fence, kept_from(row).job):
+            raise lease_lost(fence)
+
+    def ensure_free_payloads(self, write: Write) -> None:
+        """Raises InvalidInput for a text whose id another text has."""
+        for payload_id, payload in write.payloads.items():
+            if self.payloads.get(payload_id, payload) != payload:
+                raise already_written(payload_id)
 
     def _link(self, entry: Entry) -> None:
         head = head_of(self.events[-1]) if self.events else None

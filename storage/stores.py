@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
+from storage.job_records import Fence
 from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, Span
+from storage.service_stores import DeliveryStore, JobStore, KeyStore
 from storage.skill_records import SkillMove, SkillState, SkillVersion
 from storage.trail_records import TrailEvent, TrailSnapshot
 from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
@@ -43,22 +45,23 @@ class StoredDecision:
 
 @dataclass(frozen=True, kw_only=True)
 class RewardedDecision:
-    """A decision with its latest reward."""
+    """A decision with a reward: the latest one where nothing else is said."""
 
     decision: Decision
     reward: Reward
+    position: int = 0  # of the reward in the log; 0: not told
 
 
 class Journal(Protocol):
-    async def write(self, *items: Item) -> None:
-        """All of the items or none, in this order.
+    async def write(self, *items: Item, fence: Fence | None = None) -> None:
+        """All of the items or none, in this order; with a `fence`, only while that is good.
 
         In `sync` mode it returns after the commit; in `grouped` mode as soon as the items are queued, but for a write
         that holds a verdict (an outcome with status `judged`): its id may be made from a caller's key and be taken
-        already, so it too returns after the commit and its caller hears of the conflict.
-        Raises RecordNotFound when an outcome or reward names an unknown decision, InvalidInput when an id is taken
-        by other content, StorageUnavailable when the database does not take the write (grouped: on this or a later
-        call; queued items are kept and retried). Never raises because of somebody else's items: a queued write
+        already, so it too returns after the commit and its caller hears of the conflict; and but for one under a fence.
+        Raises LeaseLost, RecordNotFound when an outcome or reward names an unknown decision, InvalidInput when an id
+        is taken by other content, StorageUnavailable when the database does not take the write (grouped: on this or a
+        later call; queued items are kept and retried). Never raises because of somebody else's items: a queued write
         found at its commit to be refused is logged by its ids, and told by `flush` or the closing of the store.
         """
         ...
@@ -83,6 +86,13 @@ class DecisionStore(Protocol):
 
     async def rewarded(self, *, limit: int) -> list[RewardedDecision]:
         """The newest rewarded decisions, oldest of them first: what a policy learns again after a restart."""
+        ...
+
+    async def rewarded_elsewhere(self, *, after_position: int, limit: int) -> list[RewardedDecision]:
+        """Decisions whose first reward another opening of the store wrote, after this place in the log, oldest first.
+
+        What the policies of this process have yet to learn from the others'.
+        """
         ...
 
 
@@ -114,17 +124,19 @@ class BudgetStore(Protocol):
         """Raises the account's limits by `more`, at once; where it has no limit, or `more` is None, nothing changes."""
         ...
 
-    async def hold(self, account_id: str, amount: Amount, *, expires_in_seconds: float) -> Hold:
+    async def hold(
+        self, account_id: str, amount: Amount, *, expires_in_seconds: float, fence: Fence | None = None
+    ) -> Hold:
         """Sets the amount aside on the account and all its ancestors, or raises BudgetExceeded and changes nothing.
 
-        Either all four resources fit everywhere, or nothing is held.
+        Either all four resources fit everywhere, or nothing is held. Raises LeaseLost for a fence that is not good.
         """
         ...
 
-    async def settle(self, hold_id: str, actual: Amount) -> None:
+    async def settle(self, hold_id: str, actual: Amount, *, fence: Fence | None = None) -> None:
         """Charges what was really spent and frees the rest, here and on all ancestors; a second call changes nothing.
 
-        Raises RecordNotFound for an unknown hold.
+        Raises RecordNotFound for an unknown hold; LeaseLost for a fence that is not good: then the hold runs out.
         """
         ...
 
@@ -134,6 +146,10 @@ class BudgetStore(Protocol):
 
 
 class AuditLog(Protocol):
+    async def last_position(self) -> int:
+        """Of the newest event; 0: the log is empty."""
+        ...
+
     async def events(self, *, after_position: int = 0, limit: int = 1000) -> list[AuditEvent]:
         """Events in log order, exactly as the rows stand."""
         ...
@@ -318,4 +334,7 @@ class Stores:
     policy_versions: PolicyVersionStore
     skills: SkillStore
     trails: TrailStore
+    jobs: JobStore
+    keys: KeyStore
+    deliveries: DeliveryStore
     close: Callable[[], Awaitable[None]]

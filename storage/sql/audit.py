@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from storage.records import AuditEvent, Payload
 from storage.sql.payloads import SOME, payload_from
@@ -36,8 +36,13 @@ PAGE = (
     .limit(bindparam("count"))
 )
 
+LAST = select(func.max(events.position))
+
 
 class SqlAuditLog(SqlStore):
+    async def last_position(self) -> int:
+        return await self.read(lambda connection: connection.execute(LAST).scalar() or 0)
+
     async def events(self, *, after_position: int = 0, limit: int = 1000) -> list[AuditEvent]:
         values = {"after": after_position, "count": max(limit, 0)}
         return await self.read(lambda connection: _events(connection, values))

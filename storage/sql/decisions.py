@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from storage.canonical import checked_id, decision_from, iso, outcome_from, reward_from
@@ -36,6 +38,24 @@ REWARDS = (
 OUTCOMES = (
     select(events.canonical).where(events.kind == "outcome").order_by(events.position.desc()).limit(bindparam("limit"))
 )
+earlier = audit_events.alias("earlier")
+ELSEWHERE = (
+    select(events.position, events.decision_id, events.canonical)
+    .where(
+        events.kind == "reward",
+        events.position > bindparam("after"),
+        events.writer != bindparam("writer"),
+        ~select(earlier.c.position)
+        .where(
+            earlier.c.decision_id == events.decision_id,
+            earlier.c.kind == "reward",
+            earlier.c.position < events.position,
+        )
+        .exists(),
+    )
+    .order_by(events.position)
+    .limit(bindparam("limit"))
+)
 AFTER_EVERYTHING = 2**63 - 1
 
 
@@ -65,6 +85,10 @@ class SqlDecisionStore(SqlStore):
 
     async def rewarded(self, *, limit: int) -> list[RewardedDecision]:
         return await self.read(lambda connection: _rewarded(connection, limit))
+
+    async def rewarded_elsewhere(self, *, after_position: int, limit: int) -> list[RewardedDecision]:
+        values = {"after": after_position, "writer": self.writer.writer, "limit": max(limit, 0)}
+        return await self.read(lambda connection: _elsewhere(connection, values))
 
     async def _of_decision(self, decision_id: str, kind: str) -> list[str]:
         values = {"id": checked_id(decision_id, "decision_id"), "kind": kind}
@@ -106,12 +130,29 @@ def _rewarded(connection: Connection, limit: int) -> list[RewardedDecision]:
         if len(rows) < REWARDS_A_PAGE:
             break
         before = rows[-1].position
-    ids = list(latest)
-    decisions: dict[str, str] = {}
-    for start in range(0, len(ids), REWARDS_A_PAGE):
-        found = connection.execute(SOME_DECISIONS, {"ids": ids[start : start + REWARDS_A_PAGE]})
-        decisions |= {row.subject_id: row.canonical for row in found}
+    decisions = _texts(connection, list(latest))
     return [
         RewardedDecision(decision=decision_from(decisions[each]), reward=reward_from(latest[each]))
-        for each in reversed(ids)
+        for each in reversed(latest)
     ]
+
+
+def _elsewhere(connection: Connection, values: Mapping[str, object]) -> list[RewardedDecision]:
+    rows = connection.execute(ELSEWHERE, values).all()
+    decisions = _texts(connection, [row.decision_id for row in rows])
+    return [
+        RewardedDecision(
+            decision=decision_from(decisions[row.decision_id]),
+            reward=reward_from(row.canonical),
+            position=row.position,
+        )
+        for row in rows
+    ]
+
+
+def _texts(connection: Connection, decision_ids: Sequence[str]) -> dict[str, str]:
+    decisions: dict[str, str] = {}
+    for start in range(0, len(decision_ids), REWARDS_A_PAGE):
+        found = connection.execute(SOME_DECISIONS, {"ids": decision_ids[start : start + REWARDS_A_PAGE]})
+        decisions |= {row.subject_id: row.canonical for row in found}
+    return decisions

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from storage.canonical import checked_id
+from storage.memory_deliveries import MemoryDeliveryStore
+from storage.memory_jobs import MemoryJobStore
+from storage.memory_keys import MemoryKeyStore
+from storage.memory_log import MemoryLog
 from storage.records import new_id
 from storage.sql.audit import SqlAuditLog
 from storage.sql.budgets import SqlBudgetStore
@@ -50,6 +54,7 @@ async def open_sql(
         finally:
             await asyncio.to_thread(database.dispose)
 
+    log = MemoryLog(writer=name)
     return Stores(
         url=database.url,
         journal=SqlJournal(database, group_writer, is_grouped=is_grouped),
@@ -61,5 +66,8 @@ async def open_sql(
         policy_versions=SqlPolicyVersionStore(database, group_writer),
         skills=SqlSkillStore(database, group_writer),
         trails=SqlTrailStore(database, group_writer),
+        jobs=MemoryJobStore(log),
+        keys=MemoryKeyStore(log),
+        deliveries=MemoryDeliveryStore(log),
         close=close,
     )
