@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from orchestrator.plans.registry import Plans, make_plan
 from orchestrator.policies import made_policies, trail_memories
 from orchestrator.recorder import Recorder
 from orchestrator.residents import Residents
+from orchestrator.reward_tail import RewardTail
 from orchestrator.rewards import Rewards, reference_cost
 from orchestrator.run_options import Defaults
 from orchestrator.service import Service
@@ -139,10 +141,14 @@ async def bootstrap(
         await stores.budgets.open(BudgetAccount.of(DEFAULT_ACCOUNT, settings.budget.limits("account")))
         await trails.restore()
         await rebook(whole_router, settings, stores)
-        await relearn(whole_router, stores, settings.relearn_limit)
+        tail = RewardTail(stores, partial(router.learn_elsewhere, but=trails.memories))
+        await tail.begin()
+        await relearn(whole_router, stores, settings.relearn_limit, tail)
         await trails.settle()
         trails.start()
         opened.push_async_callback(trails.stop)
+        tail.start()
+        opened.push_async_callback(tail.stop)
         await trained.watch.check()
         trained.watch.start()
         opened.push_async_callback(trained.watch.stop)
@@ -196,10 +202,12 @@ async def next_counter(stores: Stores, seed: int | None) -> int:
     return max((each.decision.rng_counter + 1 for each in recent if each.decision.rng_seed == seed), default=0)
 
 
-async def relearn(router: Router, stores: Stores, limit: int) -> None:
-    """Teaches the policies the newest rewards of the log again, oldest first."""
+async def relearn(router: Router, stores: Stores, limit: int, tail: RewardTail | None = None) -> None:
+    """Teaches the policies the newest rewards of the log again, oldest first; the tail is to leave these out."""
     for rewarded in await stores.decisions.rewarded(limit=limit) if limit else []:
         router.learn(rewarded.decision, rewarded.reward)
+        if tail is not None:
+            tail.skip(rewarded.decision.id)
 
 
 async def _given(library: SkillLibrary) -> Libraries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -131,6 +131,13 @@ class PolicyRouter(Router):
 
         Raises InvalidInput if the reward is not in [0, 1].
         """
+        self._teach(decision, reward, list(self._policies))
+
+    def learn_elsewhere(self, decision: Decision, reward: Reward, *, but: Collection[str]) -> None:
+        """Learns what another process's decision earned; `but`: not the policies that hear of it in another way."""
+        self._teach(decision, reward, [name for name in self._policies if name not in but])
+
+    def _teach(self, decision: Decision, reward: Reward, names: Sequence[str]) -> None:
         if not 0.0 <= reward.value <= 1.0:
             raise InvalidInput(f"Reward {reward.id!r} is {reward.value!r}; it must lie in [0, 1].", field="value")
         misfit = "judged by who made it" if reward.judged_by == "self" else self._misfit(decision)
@@ -140,8 +147,8 @@ class PolicyRouter(Router):
                 return
             context = replace(context_of(decision), embedding=self._query_to_embedding.recall(decision.query_id))
             lesson = lesson_of(decision, reward)
-            for policy in self._policies.values():
-                policy.observe(decision.candidate_id, context, lesson)
+            for name in names:
+                self._policies[name].observe(decision.candidate_id, context, lesson)
             self._name_to_sha256.clear()
 
     def state(self, policy: str) -> dict[str, object]:
