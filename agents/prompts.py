@@ -14,7 +14,7 @@ def instructed(query: Query, instructions: str, *, examples: Sequence[Message] =
 
     What stays the same from query to query comes first, for the sake of prompt caches.
     """
-    callers = [message.content for message in query.context_messages if message.role == "system"]
+    callers = [message.content for message in query.messages if message.role == "system"]
     system = Message(role="system", content="\n\n".join([instructions, *callers]))
     turns = [message for message in query.messages if message.role != "system"]
     return (system, *examples, *turns)
@@ -26,7 +26,9 @@ def bound_of(requests: Sequence[CompletionRequest]) -> TokenBound:
     return TokenBound(
         input=sum(usage.input for usage in worst),
         output=sum(usage.output for usage in worst),
-        longest_call=max(usage.input + usage.output for usage in worst),
+        longest_call=max(
+            usage.input + request.generation.max_output_tokens for usage, request in zip(worst, requests, strict=True)
+        ),
     )
 
 

@@ -16,6 +16,7 @@ INSTRUCTIONS = "Answer the question. Give only the answer."
 class SingleTurnAgent(Agent):
     """Asks once, for the answer alone. A caller who gives a system message is left to instruct the model alone."""
 
+    passes_calls = True
     description = "Answers at once, in one call, without skills."
 
     async def run(self, query: Query, *, llm: LLM, skills: SkillLibrary) -> str:
@@ -26,7 +27,7 @@ class SingleTurnAgent(Agent):
 
 
 def plain_request(query: Query) -> CompletionRequest:
-    """The one call."""
-    is_instructed = any(message.role == "system" for message in query.context_messages)
+    """The one call. Whoever wants tools, a format or several replies instructs the model alone, too."""
+    is_instructed = not query.call.is_plain or any(message.role == "system" for message in query.context_messages)
     messages = query.messages if is_instructed else instructed(query, INSTRUCTIONS)
-    return CompletionRequest(messages=messages, generation=query.generation, is_answer=True)
+    return CompletionRequest(messages=messages, generation=query.generation, is_answer=True, call=query.call)

@@ -17,12 +17,13 @@ from storage.budget_records import Amount as Amount
 from storage.budget_records import BudgetAccount as BudgetAccount
 from storage.budget_records import BudgetLimits as BudgetLimits
 from storage.budget_records import Hold as Hold
+from storage.call_records import PLAIN_CALL, CallOptions, ToolCall
 from storage.skill_records import SkillSelection
 
 USD_QUANTUM = Decimal("0.000000001")  # one nano-dollar: what a store counts in
 TOKENS_PER_MTOK = 1_000_000
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 OutcomeStatus = Literal["succeeded", "failed", "refused", "cancelled", "judged"]
 Judge = Literal["environment", "verifier", "judge", "user", "self"]
 
@@ -46,7 +47,11 @@ class Message:
     """One turn of a conversation."""
 
     role: Role
-    content: str
+    content: str  # its text
+    name: str = ""  # of the speaker, where the caller says
+    tool_calls: tuple[ToolCall, ...] = ()  # of an assistant
+    tool_call_id: str = ""  # of a tool: whose result this is
+    parts: str = ""  # JSON list of OpenAI's content parts where some are no text; `content` is the text among them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,9 @@ class Generation:
     temperature: float = 0.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +79,9 @@ class Query:
     principal: str = "local"
     account_id: str = "default"
     context_messages: tuple[Message, ...] = ()  # the turns before `text`
+    later_messages: tuple[Message, ...] = ()  # the turns after it: tool calls and what came of them
+    text_message: Message | None = None  # the turn of `text`, where it is more than that
+    call: CallOptions = PLAIN_CALL
     required_capabilities: tuple[str, ...] = ()
     generation: Generation = Generation()
     session_id: str | None = None  # of the conversation it belongs to; None: it stands alone
@@ -80,7 +91,8 @@ class Query:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The whole conversation, `text` as its last user turn."""
-        return (*self.context_messages, Message(role="user", content=self.text))
+        asked = self.text_message or Message(role="user", content=self.text)
+        return (*self.context_messages, asked, *self.later_messages)
 
 
 @dataclass(frozen=True, kw_only=True)
