@@ -52,9 +52,15 @@ class AnswerCut(ModelUnavailable):
     code = "answer_cut"
 
     def __init__(
-        self, message: str | None = None, *, hint: str | None = None, usage_so_far: TokenUsage = NO_TOKENS
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        usage_so_far: TokenUsage = NO_TOKENS,
+        may_be_billed: bool = False,
     ) -> None:
-        super().__init__(message, hint=hint)
+        """`may_be_billed`: more than `usage_so_far` may be on the bill, and nobody can say how much."""
+        super().__init__(message, hint=hint, may_be_billed=may_be_billed)
         self.usage_so_far = usage_so_far  # estimated where the provider sent no count
 
 

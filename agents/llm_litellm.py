@@ -19,6 +19,7 @@ from agents.openai_wire import (
     MalformedAnswer,
     StreamedAnswer,
     completion_of,
+    counted_in,
     masked_url,
     payload,
     retry_after_seconds,
@@ -62,8 +63,9 @@ class LiteLLM:
         try:
             return completion_of(answer, request)
         except MalformedAnswer as exc:
-            usage = usage_of_unusable(orjson.dumps(answer, default=str), request)
-            raise self._cut(exc, usage=usage) from exc
+            body = orjson.dumps(answer, default=str)
+            is_open = counted_in(body) is None
+            raise self._cut(exc, usage=usage_of_unusable(body, request), may_be_billed=is_open) from exc
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         answer = StreamedAnswer(request=request)
@@ -71,8 +73,8 @@ class LiteLLM:
         pieces = await self._call(request, is_streamed=True)
         try:
             while (piece := await self._next_piece(pieces, deadline, answer)) is not None:
-                if delta := answer.read_event(piece):
-                    yield Chunk(delta=delta)
+                for chunk in answer.read_event(piece):
+                    yield chunk
         except MalformedAnswer as exc:
             raise self._cut(exc, usage=answer.usage, pieces=len(answer.deltas)) from exc
         finally:
@@ -141,10 +143,11 @@ class LiteLLM:
     def _too_slow(self) -> ModelUnavailable:
         return ModelUnavailable(f"{self!r} did not answer within {self._timeout_seconds} s.", may_be_billed=True)
 
-    def _cut(self, exc: Exception, *, usage: TokenUsage, pieces: int = 0) -> AnswerCut:
+    def _cut(self, exc: Exception, *, usage: TokenUsage, pieces: int = 0, may_be_billed: bool = False) -> AnswerCut:
         return AnswerCut(
             f"The answer of {self!r} broke off after {pieces} pieces: {self._safe(exc) or type(exc).__name__}",
             usage_so_far=usage,
+            may_be_billed=may_be_billed,
         )
 
     def _safe(self, exc: Exception) -> str:

@@ -18,6 +18,7 @@ from agents.openai_wire import (
     MalformedAnswer,
     StreamedAnswer,
     completion_of,
+    counted_in,
     error_text,
     loads,
     masked_url,
@@ -76,7 +77,9 @@ class OpenAILLM:
                 await _read_body(response, received, limit_bytes=BODY_BYTES_LIMIT)
                 return completion_of(loads(bytes(received)), request)
             except (MalformedAnswer, aiohttp.ClientError, TimeoutError, OSError) as exc:
-                raise self._cut(exc, usage=usage_of_unusable(bytes(received), request)) from exc
+                is_open = counted_in(bytes(received)) is None
+                usage = usage_of_unusable(bytes(received), request)
+                raise self._cut(exc, usage=usage, may_be_billed=is_open) from exc
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         answer, events = StreamedAnswer(request=request), EventReader()
@@ -84,14 +87,13 @@ class OpenAILLM:
             try:
                 async for piece in response.content.iter_chunked(PIECE_BYTES):
                     for data in events.feed(piece):
-                        if delta := answer.read(data):
-                            yield Chunk(delta=delta)
+                        for chunk in answer.read(data):
+                            yield chunk
             except (MalformedAnswer, EventTooLong, aiohttp.ClientError, TimeoutError, OSError) as exc:
                 if not answer.is_complete:
-                    raise self._cut(exc, usage=answer.usage, pieces=len(answer.deltas)) from exc
+                    raise self._broken(exc, answer) from exc
         if not answer.is_complete:
-            early = EOFError("the stream ended without an end mark")
-            raise self._cut(early, usage=answer.usage, pieces=len(answer.deltas))
+            raise self._broken(EOFError("the stream ended without an end mark"), answer)
         yield Chunk(completion=answer.completion())
 
     async def close(self) -> None:
@@ -162,13 +164,18 @@ class OpenAILLM:
         wait = retry_after_seconds(response.headers.get("Retry-After"))
         return status_error(response.status, message, retry_after_seconds=wait)
 
-    def _cut(self, exc: Exception, *, usage: TokenUsage, pieces: int = 0) -> AnswerCut:
+    def _broken(self, exc: Exception, answer: StreamedAnswer) -> AnswerCut:
+        """A stream that broke off is charged what came of it; its worst case, where nothing came at all."""
+        return self._cut(exc, usage=answer.usage, pieces=len(answer.deltas), may_be_billed=answer.may_cost_more)
+
+    def _cut(self, exc: Exception, *, usage: TokenUsage, pieces: int = 0, may_be_billed: bool = False) -> AnswerCut:
         reason = (
             f"nothing more within {self._timeout_seconds} s" if isinstance(exc, TimeoutError) else self._safe(str(exc))
         )
         return AnswerCut(
             f"The answer of {self!r} broke off after {pieces} pieces: {reason or type(exc).__name__}",
             usage_so_far=usage,
+            may_be_billed=may_be_billed,
         )
 
     def _safe(self, text: str) -> str:

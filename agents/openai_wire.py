@@ -11,7 +11,17 @@ from email.utils import parsedate_to_datetime
 
 import orjson
 
-from agents.llm import Completion, CompletionRequest, FinishReason
+from agents.llm import Chunk, Completion, CompletionRequest, FinishReason, piece_of
+from agents.openai_replies import (
+    StreamedReplies,
+    finish_reason_of,
+    message_body,
+    options_body,
+    replies_of,
+    sampling_body,
+    without_surrogates,
+)
+from storage.call_records import ReplyPiece
 from storage.records import TokenUsage
 
 TOP_LOGPROBS = 20  # likeliest tokens that are asked for: the most an endpoint gives
@@ -32,15 +42,17 @@ def payload(model: str, request: CompletionRequest, *, is_streamed: bool) -> dic
     body: dict[str, object] = {
         "model": model,
         "messages": [
-            {"role": message.role, "content": without_surrogates(message.content)} for message in request.messages
+            {"role": message.role, "content": without_surrogates(message.content)}
+            if message.is_plain
+            else message_body(message)
+            for message in request.messages
         ],
         "max_tokens": generation.max_output_tokens,
         "temperature": generation.temperature,
+        **sampling_body(generation),
     }
-    if generation.seed is not None:
-        body["seed"] = generation.seed
-    if generation.stop:
-        body["stop"] = [without_surrogates(stop) for stop in generation.stop]
+    if not request.call.is_plain:
+        body |= options_body(request.call)
     if request.wants_logprobs:
         body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
     if is_streamed:
@@ -48,14 +60,10 @@ def payload(model: str, request: CompletionRequest, *, is_streamed: bool) -> dic
     return body
 
 
-def without_surrogates(text: str) -> str:
-    """The text with each lone surrogate, which UTF-8 cannot carry, as a question mark."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def estimated_usage(request: CompletionRequest, *, output_tokens: int) -> TokenUsage:
     """What a call is taken to have used when nobody said: a third of the prompt's bytes, rounded up."""
-    prompt_bytes = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
+    texts = [message.content for message in request.messages] + list(request.call.texts)
+    prompt_bytes = sum(len(text.encode("utf-8", "replace")) for text in texts)
     return TokenUsage(input=estimated_tokens(prompt_bytes), output=output_tokens)
 
 
@@ -66,12 +74,16 @@ def estimated_tokens(received_bytes: int) -> int:
 
 def usage_of_unusable(body: bytes, request: CompletionRequest) -> TokenUsage:
     """What an answer cost that cannot be used: what its body says where it can be read, else by the bytes received."""
+    return counted_in(body) or estimated_usage(request, output_tokens=estimated_tokens(len(body)))
+
+
+def counted_in(body: bytes) -> TokenUsage | None:
+    """What the provider counted, by the body of an answer that may be of no use otherwise."""
     try:
         found = loads(body)
     except MalformedAnswer:
-        found = None
-    counted = usage_of(found.get("usage")) if isinstance(found, Mapping) else None
-    return counted or estimated_usage(request, output_tokens=estimated_tokens(len(body)))
+        return None
+    return usage_of(found.get("usage")) if isinstance(found, Mapping) else None
 
 
 def completion_of(found: object, request: CompletionRequest) -> Completion:
@@ -80,15 +92,19 @@ def completion_of(found: object, request: CompletionRequest) -> Completion:
     choice = _first_choice(answer)
     if choice is None:
         raise MalformedAnswer("The answer has no choice.")
-    text = _text(_mapping(choice.get("message"), what="message").get("content"))
-    guess = estimated_usage(request, output_tokens=estimated_tokens(len(text.encode("utf-8", "replace"))))
+    message = _mapping(choice.get("message"), what="message")
+    text = _text(message.get("content"))
+    replies = () if request.call.is_plain else replies_of(_choices(answer))
+    said = "".join(piece_of(reply).words for reply in replies) or text
+    guess = estimated_usage(request, output_tokens=estimated_tokens(len(said.encode("utf-8", "replace"))))
     return Completion(
         text=text,
         usage=usage_of(answer.get("usage")) or guess,
-        finish_reason=finish_reason_of(choice.get("finish_reason")),
+        finish_reason=replies[0].finish_reason if replies else finish_reason_of(choice.get("finish_reason")),
         response_id=_short(answer.get("id")),
         token_logprobs=tuple(_logprobs(choice)),
         top_logprobs=tuple(_top_logprobs(choice)),
+        replies=replies,
     )
 
 
@@ -104,24 +120,41 @@ class StreamedAnswer:
     _token_logprobs: list[float] = field(default_factory=list)
     _top_logprobs: list[dict[str, float]] = field(default_factory=list)
     _finish_reason: FinishReason = "stop"
+    _finished: int = 0  # replies that came to their end
     _response_id: str = ""
     _usage: TokenUsage | None = None
+    _replies: StreamedReplies = field(default_factory=StreamedReplies)
 
-    def read(self, data: str) -> str:
-        """The text that this event adds, maybe empty. Raises MalformedAnswer, also for an error sent in mid-stream."""
+    def read(self, data: str) -> list[Chunk]:
+        """What this event adds, maybe nothing. Raises MalformedAnswer, also for an error sent in mid-stream."""
         if data.strip() == "[DONE]":
             self.is_complete = True
-            return ""
+            return []
         return self.read_event(_mapping(loads(data.encode("utf-8", "replace")), what="event"))
 
-    def read_event(self, event: Mapping[str, object]) -> str:
+    def read_event(self, event: Mapping[str, object]) -> list[Chunk]:
         """As `read`, of an event that was parsed already."""
         if event.get("error"):
             raise MalformedAnswer(f"The model reported {error_text(event)!r} in mid-answer.")
         self._response_id = self._response_id or _short(event.get("id"))
         self._usage = usage_of(event.get("usage")) or self._usage
+        if not self.request.call.is_plain:
+            choices = [_mapping(choice, what="choice") for choice in _choices(event)]
+            pieces = [piece for choice in choices if (piece := self._read_reply(choice)) is not None]
+            return [Chunk(piece=piece) for piece in pieces]
         choice = _first_choice(event)
-        return "" if choice is None else self._read_choice(choice)
+        text = "" if choice is None else self._read_choice(choice)
+        return [Chunk(delta=text)] if text else []
+
+    def _read_reply(self, choice: Mapping[str, object]) -> ReplyPiece | None:
+        """Of one of several replies, or one that may be more than words."""
+        piece = self._replies.read(choice)
+        if choice.get("finish_reason"):
+            self._finished += 1
+            self.is_complete = self._finished >= self.request.call.replies
+        if piece is not None:
+            self._count(piece.words)
+        return piece
 
     def _read_choice(self, choice: Mapping[str, object]) -> str:
         delta = choice.get("delta")
@@ -132,12 +165,15 @@ class StreamedAnswer:
             self.is_complete = True
             self._finish_reason = finish_reason_of(choice["finish_reason"])
         if text:
-            self.deltas.append(text)
-            self._characters += len(text)
-            self._bytes += len(text.encode("utf-8", "replace"))
-            if self._characters > ANSWER_CHARACTERS_LIMIT:
-                raise MalformedAnswer(f"The answer is longer than {ANSWER_CHARACTERS_LIMIT} characters.")
+            self._count(text)
         return text
+
+    def _count(self, text: str) -> None:
+        self.deltas.append(text)
+        self._characters += len(text)
+        self._bytes += len(text.encode("utf-8", "replace"))
+        if self._characters > ANSWER_CHARACTERS_LIMIT:
+            raise MalformedAnswer(f"The answer is longer than {ANSWER_CHARACTERS_LIMIT} characters.")
 
     @property
     def usage(self) -> TokenUsage:
@@ -145,11 +181,18 @@ class StreamedAnswer:
         output_tokens = max(len(self.deltas), estimated_tokens(self._bytes))
         return self._usage or estimated_usage(self.request, output_tokens=output_tokens)
 
+    @property
+    def may_cost_more(self) -> bool:
+        """Whether nothing says what a broken answer costs: no count came, and not a word."""
+        return self._usage is None and not self.deltas
+
     def completion(self) -> Completion:
+        replies = self._replies.replies()
         return Completion(
-            text="".join(self.deltas),
+            text=replies[0].text if replies else "".join(self.deltas),
             usage=self.usage,
-            finish_reason=self._finish_reason,
+            finish_reason=replies[0].finish_reason if replies else self._finish_reason,
+            replies=replies,
             response_id=self._response_id,
             token_logprobs=tuple(self._token_logprobs),
             top_logprobs=tuple(self._top_logprobs),
@@ -169,10 +212,6 @@ def usage_of(found: object) -> TokenUsage | None:
     cached = min(cached or 0, prompt)
     written = min(written or 0, prompt - cached)
     return TokenUsage(input=prompt - cached - written, cache_read=cached, cache_write=written, output=output)
-
-
-def finish_reason_of(found: object) -> FinishReason:
-    return "length" if found == "length" else "stop"
 
 
 def error_text(body: object) -> str:
@@ -236,11 +275,14 @@ def _mapping(found: object, *, what: str) -> Mapping[str, object]:
     return found
 
 
-def _first_choice(answer: Mapping[str, object]) -> Mapping[str, object] | None:
+def _choices(answer: Mapping[str, object]) -> Sequence[object]:
     choices = answer.get("choices")
-    if not isinstance(choices, Sequence) or not choices:
-        return None
-    return _mapping(choices[0], what="choice")
+    return choices if isinstance(choices, list | tuple) else ()
+
+
+def _first_choice(answer: Mapping[str, object]) -> Mapping[str, object] | None:
+    choices = _choices(answer)
+    return _mapping(choices[0], what="choice") if choices else None
 
 
 def _text(content: object) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
+from random import SystemRandom
 
 import stamina
 
@@ -10,8 +12,10 @@ from agents.errors import ModelRefused, ModelUnavailable
 
 MAX_ATTEMPTS = 3
 WAIT_INITIAL_SECONDS = 0.1
-WAIT_LIMIT_SECONDS = 5.0  # who is told to wait longer than this is told so, instead of waiting here
+WAIT_LIMIT_SECONDS = 5.0
+ASKED_WAIT_LIMIT_SECONDS = 2.0  # who asks for a longer wait is not waited for: another model may answer sooner
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+CHANCE = SystemRandom()
 MODEL_DOWN_STATUSES = frozenset({408, 425})  # 4xx that another moment or another model may cure
 
 
@@ -31,18 +35,21 @@ def status_error(
 
 
 def attempts(*, max_attempts: int, timeout_seconds: float) -> AsyncIterator[stamina.Attempt]:
-    """Attempts to loop over, with growing waits between them, as long as TransientFailure is raised.
+    """Attempts to loop over, with growing, jittered waits between them, as long as TransientFailure is raised.
 
-    A wait that the model asked for is kept to, up to WAIT_LIMIT_SECONDS; if it asks for more, there is no other try.
+    A wait that the model asked for is kept to, and a little of chance added, so that not all come back at one moment;
+    if it asks for more than ASKED_WAIT_LIMIT_SECONDS or than is left of the time, there is no other try.
     """
+    deadline = time.monotonic() + timeout_seconds
 
     def wait_before_next(exc: Exception) -> bool | float:
         if not isinstance(exc, TransientFailure):
             return False
-        wait = exc.retry_after_seconds
-        if wait is None:
+        if exc.retry_after_seconds is None:
             return True
-        return wait if wait < min(WAIT_LIMIT_SECONDS, timeout_seconds) else False
+        wait = exc.retry_after_seconds + CHANCE.uniform(0.0, WAIT_INITIAL_SECONDS)
+        is_short = exc.retry_after_seconds <= ASKED_WAIT_LIMIT_SECONDS and time.monotonic() + wait < deadline
+        return wait if is_short else False
 
     return aiter(
         stamina.retry_context(

@@ -95,10 +95,9 @@ class MeteredLLM:
 
 def _billed(error: AgentError, request: CompletionRequest) -> TokenUsage:
     """What a failed call costs: what was counted, the worst case where nobody can say, else nothing."""
-    if isinstance(error, AnswerCut):
-        return error.usage_so_far
-    is_open = isinstance(error, ModelUnavailable) and error.may_be_billed
-    return worst_case_of_call(request) if is_open else TokenUsage()
+    if isinstance(error, ModelUnavailable) and error.may_be_billed:
+        return worst_case_of_call(request)
+    return error.usage_so_far if isinstance(error, AnswerCut) else TokenUsage()
 
 
 def estimated_input(request: CompletionRequest) -> int:
