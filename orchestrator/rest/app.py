@@ -9,8 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from orchestrator.keys.access import AccessRules
+from orchestrator.keys.door import make_door
+from orchestrator.keys.rates import TokenCount
 from orchestrator.metrics import CountedApp, Metrics
-from orchestrator.rest import budgets, chat, identity, inspect, memory, operations, routers, skills
+from orchestrator.rest import budgets, chat, identity, inspect, keys, memory, operations, routers, skills, tenants
 from orchestrator.rest.errors import http_error, service_error, validation_error
 from orchestrator.rest.guard import Guard
 from orchestrator.service import Service
@@ -20,22 +23,31 @@ from storage.errors import ServiceError
 VERSION = "0.1.0"
 
 
-def make_app(service: Service, *, key: str | None = None, body_bytes: int = 1_048_576) -> ASGIApp:
-    """The ASGI application over an open service; whoever opened the service closes it."""
+def make_app(
+    service: Service, *, key: str | None = None, rules: AccessRules | None = None, body_bytes: int = 1_048_576
+) -> ASGIApp:
+    """The ASGI application over an open service; whoever opened the service closes it.
+
+    `key`: the admin's, in short for `rules`, which say all about who may come in.
+    """
+    rules = rules or AccessRules(admin_key=key)
     app = FastAPI(title="Antroute", version=VERSION, docs_url=None, redoc_url=None)
     app.state.service = service
-    app.state.needs_key = key is not None
+    app.state.needs_key = rules.demands_key
     app.state.metrics = Metrics()
     app.state.metrics.pending.set_function(lambda: len(service.nodes.recorder.pending))
     for role in (ACTIVE, SHADOW):
         app.state.metrics.forecast_failures.labels(role).set_function(partial(_failures, service, role))
     service.listeners.append(app.state.metrics)
-    for part in (budgets, chat, identity, inspect, memory, operations, routers, skills):
+    door = make_door(service.stores, rules)
+    app.state.keyring = door.keyring
+    service.listeners.append(TokenCount())
+    for part in (budgets, chat, identity, inspect, keys, memory, operations, routers, skills, tenants):
         app.include_router(part.router)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
-    return CountedApp(Guard(app, key=key, body_bytes=body_bytes), app.state.metrics)
+    return CountedApp(Guard(app, access=door.access, rates=door.rates, body_bytes=body_bytes), app.state.metrics)
 
 
 def _failures(service: Service, role: str) -> int:

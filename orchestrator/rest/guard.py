@@ -1,55 +1,95 @@
-"""What stands before every route, in pure ASGI: the key and the size of the body."""
+"""What stands before every route, in pure ASGI: the key, the role, the rates and the size of the body."""
 
 from __future__ import annotations
 
-import hmac
-
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator.errors import BodyTooLarge, NotAuthenticated, NotPermitted
-from orchestrator.loopback import host_of, is_loopback
+from orchestrator.errors import BodyTooLarge, NotPermitted
+from orchestrator.keys.access import Access
+from orchestrator.keys.authenticator import Visitor
+from orchestrator.keys.rates import Rates, Visit, current_visit, visit_of
 from orchestrator.rest.errors import response_of
+from orchestrator.rest.identity_of import IDENTITY_KEY
+from orchestrator.rest.roles import RoleTable, may
 from storage.errors import ServiceError
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # a load balancer has no key
+POLICY_VIOLATION = 1008  # WebSocket's code of a refusal
 
 
 class Guard:
-    """Reads the body, within its limit, before the application does. `key` None: everybody on loopback may come in."""
+    """Says who asks, and whether that may be; then reads the body, within its limit, before the application does."""
 
-    def __init__(self, app: ASGIApp, *, key: str | None, body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, access: Access, rates: Rates, body_bytes: int) -> None:
         self.app = app
-        self.key = key
+        self.access = access
+        self.rates = rates
+        self.roles = RoleTable()
         self.body_bytes = body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        if scope["type"] != "http":  # there is no other route
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
+        visit = Visit()
         try:
-            self._admit(scope["path"], Headers(scope=scope))
+            visitor = await self._admitted(scope)
+            visit = visit_of(visitor)
+            await self.rates.enter(visit)
+        except ServiceError as error:
+            await response_of(error)(scope, receive, labelled(send, visit))
+            return
+        scope[IDENTITY_KEY] = visitor.identity
+        token = current_visit.set(visit)
+        try:
+            await self._passed_on(scope, receive, labelled(send, visit))
+        finally:
+            current_visit.reset(token)
+            await self.rates.leave(visit)
+
+    async def _admitted(self, scope: Scope) -> Visitor:
+        """Raises NotAuthenticated, NotPermitted, RateLimited; BodyTooLarge where the caller says so beforehand."""
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"localhost").decode("latin-1")  # every browser sends one
+        method, path = scope["method"], scope["path"]
+        least = self.roles.least(method, path)
+        if least == "open":
+            visitor = self.access.stranger(host)
+        else:
+            client = scope.get("client")
+            visitor = await self.access.visitor(
+                headers.get(b"authorization", b""), host=host, client=client[0] if client else ""
+            )
+        if not may(visitor.identity.role, least):
+            raise NotPermitted(f"{method} {path} takes the role {least!r}; this key's is {visitor.identity.role!r}.")
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit():
+            check_size(int(declared[:20]), self.body_bytes)
+        return visitor
+
+    async def _passed_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
             body = await whole_body(receive, self.body_bytes)
         except ServiceError as error:
             await response_of(error)(scope, receive, send)
             return
         await self.app(scope, replayed(body, receive), send)
 
-    def _admit(self, path: str, headers: Headers) -> None:
-        """Raises NotAuthenticated, or BodyTooLarge where the caller says so beforehand."""
-        if self.key is not None and path not in OPEN_PATHS:
-            scheme, _, sent = headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), self.key.encode()):
-                raise NotAuthenticated("No valid key came with the request: send `Authorization: Bearer KEY`.")
-        host = headers.get("host", "localhost")  # every browser sends one
-        if self.key is None and not is_loopback(host_of(host)):  # a web page's own name may be bent to this address
-            raise NotPermitted(
-                f"Host {host!r} is not this machine: without a key only loopback names are served.",
-                hint="Use http://127.0.0.1, or set ANTROUTE_SERVER__ADMIN_KEY and send it.",
-            )
-        declared = headers.get("content-length", "0")
-        if declared.isdigit():
-            check_size(int(declared), self.body_bytes)
+
+def labelled(send: Send, visit: Visit) -> Send:
+    """Tells in the answer's headers how much is left; where nothing is limited it is `send` itself."""
+    if not visit.holders:
+        return send
+
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            rates = [(name.encode(), value.encode()) for name, value in visit.headers.items()]
+            message = {**message, "headers": [*message.get("headers", ()), *rates]}
+        await send(message)
+
+    return with_headers
 
 
 async def whole_body(receive: Receive, body_bytes: int) -> bytes:

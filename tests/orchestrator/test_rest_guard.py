@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,28 +11,9 @@ from tests.orchestrator.rest_app import ADMIN_KEY, MakeHttp, chat
 
 CHAT = "/v1/chat/completions"
 ROUTES = [
-    ("POST", CHAT), ("GET", "/v1/models"), ("POST", "/v1/route"), ("GET", "/v1/decisions"), ("GET", "/v1/decisions/x"),
-    ("POST", "/v1/decisions/x/outcomes"), ("GET", "/v1/traces/x"), ("POST", "/v1/audit/verify"), ("GET", "/metrics"),
-    ("GET", "/.well-known/ldp-identity"), ("GET", "/openapi.json"), ("GET", "/v1/nothing"), ("GET", "/"),
-    ("GET", "/v1/routers"), ("GET", "/v1/routers/x"),
-    ("POST", "/v1/routers/x/promote"), ("POST", "/v1/routers/x/shadow"), ("POST", "/v1/routers/x/retire"),
-    ("POST", "/v1/routers/rollback"), ("GET", "/v1/skills"), ("GET", "/v1/skills/x"), ("POST", "/v1/skills/search"),
-    ("POST", "/v1/skills/x/allow"), ("POST", "/v1/skills/x/remove"), ("GET", "/v1/budgets"), ("GET", "/v1/budgets/x"),
-    ("GET", "/v1/memory"), ("GET", "/v1/memory/x/picture.svg"),
+    ("POST", CHAT), ("GET", "/v1/models"), ("GET", "/v1/decisions/x"), ("POST", "/v1/audit/verify"), ("GET", "/metrics"),
+    ("GET", "/openapi.json"), ("GET", "/v1/nothing"), ("GET", "/"),
 ]  # fmt: skip
-
-
-async def test_routes_listed_here_are_all_there_are(make_http: MakeHttp) -> None:
-    paths = (await (await make_http()).get("/openapi.json")).json()["paths"]
-    listed = {path.replace("/x", "/{id}") for _, path in ROUTES}
-    known = {"/v1/decisions/{decision_id}": "/v1/decisions/{id}", "/v1/traces/{run_id}": "/v1/traces/{id}"}
-    known["/v1/decisions/{decision_id}/outcomes"] = "/v1/decisions/{id}/outcomes"
-    known["/v1/budgets/{account_id}"] = "/v1/budgets/{id}"
-    known["/v1/memory/{memory}/picture.svg"] = "/v1/memory/{id}/picture.svg"
-    known |= {
-        path: re.sub(r"\{(router|skill)_id\}", "{id}", path) for path in paths if "r_id}" in path or "l_id}" in path
-    }
-    assert {known.get(path, path) for path in paths} - {"/healthz", "/readyz"} <= listed
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -1,0 +1,30 @@
+"""The parts of the door, put together: what hears of a change in the keys, and what counts with what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.keys.access import Access, AccessRules
+from orchestrator.keys.authenticator import Authenticator
+from orchestrator.keys.keyring import Keyring
+from orchestrator.keys.rate_windows import RateWindows
+from orchestrator.keys.rates import Rates
+from storage.stores import Stores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    keyring: Keyring
+    access: Access
+    rates: Rates
+
+
+def make_door(stores: Stores, rules: AccessRules) -> Door:
+    """Raises SettingsInvalid for a storage of rate limits that cannot be used."""
+    authenticator = Authenticator(stores.keys, secret=rules.secret, admin_key=rules.admin_key)
+    rates = Rates(RateWindows.at(rules.rate_limit_storage))
+    return Door(
+        keyring=Keyring(stores.keys, stores.budgets, secret=rules.secret, on_change=authenticator.forget),
+        access=Access(authenticator, rates, demands_key=rules.demands_key),
+        rates=rates,
+    )

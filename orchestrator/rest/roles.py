@@ -1,0 +1,89 @@
+"""Which role a route takes at least, in one table; what is not in it is the admin's alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from starlette.routing import compile_path
+
+from storage.key_records import KEY_ROLES, KeyRole
+
+Least = KeyRole | Literal["open"]  # open: also to those who have no key
+
+# reader: looks at what is its tenant's, and at what is everybody's. writer: asks, judges, sends jobs.
+# operator: also changes the service's configuration. admin: also what is of more tenants than one, and keys.
+LEAST_ROLE: Mapping[tuple[str, str], Least] = {
+    ("GET", "/healthz"): "open",
+    ("GET", "/readyz"): "open",
+    ("GET", "/metrics"): "operator",
+    ("GET", "/openapi.json"): "reader",
+    ("GET", "/.well-known/ldp-identity"): "reader",
+    ("GET", "/v1/models"): "reader",
+    ("POST", "/v1/chat/completions"): "writer",
+    ("POST", "/v1/route"): "writer",
+    ("GET", "/v1/decisions"): "reader",
+    ("GET", "/v1/decisions/{decision_id}"): "reader",
+    ("POST", "/v1/decisions/{decision_id}/outcomes"): "writer",
+    ("GET", "/v1/traces/{run_id}"): "reader",
+    ("POST", "/v1/audit/verify"): "admin",
+    ("GET", "/v1/budgets"): "reader",
+    ("GET", "/v1/budgets/{account_id}"): "reader",
+    ("GET", "/v1/memory"): "operator",
+    ("GET", "/v1/memory/{memory}/picture.svg"): "operator",
+    ("GET", "/v1/routers"): "operator",
+    ("GET", "/v1/routers/{router_id}"): "operator",
+    ("POST", "/v1/routers/rollback"): "operator",
+    ("POST", "/v1/routers/{router_id}/promote"): "operator",
+    ("POST", "/v1/routers/{router_id}/shadow"): "operator",
+    ("POST", "/v1/routers/{router_id}/retire"): "operator",
+    ("GET", "/v1/skills"): "reader",
+    ("POST", "/v1/skills/search"): "reader",
+    ("GET", "/v1/skills/{skill_id:path}"): "reader",
+    ("POST", "/v1/skills/{skill_id:path}/allow"): "operator",
+    ("POST", "/v1/skills/{skill_id:path}/remove"): "operator",
+    ("GET", "/v1/keys"): "admin",
+    ("POST", "/v1/keys"): "admin",
+    ("GET", "/v1/keys/{key_id}"): "admin",
+    ("PATCH", "/v1/keys/{key_id}"): "admin",
+    ("DELETE", "/v1/keys/{key_id}"): "admin",
+    ("POST", "/v1/keys/{key_id}/rotate"): "admin",
+    ("GET", "/v1/tenants"): "admin",
+    ("POST", "/v1/tenants"): "admin",
+    ("PATCH", "/v1/tenants/{tenant}"): "admin",
+}
+
+
+def may(role: KeyRole, least: Least) -> bool:
+    """Whether the role is that one or one above it."""
+    return least == "open" or KEY_ROLES.index(role) <= KEY_ROLES.index(least)
+
+
+class RoleTable:
+    """The table, ready to be asked for a path as it came."""
+
+    def __init__(self, rows: Mapping[tuple[str, str], Least] = LEAST_ROLE) -> None:
+        self._exact = {row: least for row, least in rows.items() if "{" not in row[1]}
+        patterns: dict[str, list[tuple[str, re.Pattern[str], Least]]] = {}
+        for (method, template), least in rows.items():
+            if "{" in template:
+                prefix, pattern = template.partition("{")[0], compile_path(template)[0]
+                patterns.setdefault(method, []).append((prefix, pattern, least))
+        self._patterns = patterns
+
+    def least(self, method: str, path: str) -> Least:
+        """The least role; of several rows that fit the strictest one's, and the admin's where none does."""
+        exact = self._exact.get((method, path))
+        if exact is not None:
+            return exact
+        fitting = [
+            least
+            for prefix, pattern, least in self._patterns.get(method, ())
+            if path.startswith(prefix) and pattern.match(path)
+        ]
+        return min(fitting, key=_strictness, default="admin")
+
+
+def _strictness(least: Least) -> int:
+    return len(KEY_ROLES) if least == "open" else KEY_ROLES.index(least)
