@@ -19,7 +19,7 @@ from agents.model_files import MODEL_FILES, fetch
 from agents.registry import make_agent
 from orchestrator.around_router import around, rebook
 from orchestrator.candidate_groups import candidate_groups
-from orchestrator.candidates import candidates_in, cards_in
+from orchestrator.candidates import candidates_in, cards_in, endpoints_in
 from orchestrator.conditions import LiveConditions
 from orchestrator.errors import SettingsInvalid
 from orchestrator.found_skills import SkillFinder, SkillIndex
@@ -132,7 +132,7 @@ async def bootstrap(
             recorder=Recorder(stores, learn=whole_router.learn),
             tracer=Tracer(),
             rewards=Rewards(cost_weight=settings.reward.cost_weight, reference_cost_usd=reference),
-            health=ModelHealth(),
+            health=ModelHealth(model_to_endpoint=endpoints_in(settings)),
             absent_models=models.absent,
             finder=finder,
             groups=await candidate_groups(candidates.values(), libraries.named, encoder.encoder),

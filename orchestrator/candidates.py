@@ -18,6 +18,15 @@ def cards_in(settings: Settings) -> dict[str, ModelCard]:
     return {name: _card(name, model) for name, model in settings.models.items()}
 
 
+def endpoints_in(settings: Settings) -> dict[str, str]:
+    """Model to where it is asked: its base URL and the name that it has there; of those that have a URL."""
+    return {
+        name: f"{model.base_url.rstrip('/')} {model.upstream_model or name}"
+        for name, model in settings.models.items()
+        if model.base_url
+    }
+
+
 def candidates_in(settings: Settings) -> dict[str, Candidate]:
     """By id. Raises SettingsInvalid."""
     cards = cards_in(settings)

@@ -21,6 +21,7 @@ from orchestrator.budget_settings import BudgetSettings
 from orchestrator.errors import SettingsInvalid
 from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
 from orchestrator.settings_errors import fault_line, nearest
+from orchestrator.telemetry.settings import TelemetrySettings
 from orchestrator.verifiers.settings import VerifierSettings
 from orchestrator.webhooks.settings import WebhookSettings
 
@@ -121,6 +122,8 @@ class InputLimits(Section):
     query_bytes: int = Field(default=65_536, gt=0)
     body_bytes: int = Field(default=1_048_576, gt=0)
     output_tokens: int = Field(default=4096, gt=0)
+    parallel_runs: int = Field(default=256, ge=1)  # that are worked on at once, in one gateway
+    waiting_runs: int = Field(default=64, ge=0)  # that wait a moment for their turn; more are told to come back
 
 
 def _bearer(variable: str | None) -> dict[str, str]:
@@ -209,6 +212,10 @@ class ServerSettings(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=0, le=65535)
+    drain_seconds: float = Field(default=20.0, ge=0, le=3600)  # for work under way when told to stop
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    access_log: bool = False  # a line a request, at level info whatever `log_level` says
     admin_key: SecretStr | None = None  # beyond loopback this one or an admin's of `antroute keys` is needed
     requires_key: bool = False  # also on loopback, where else whoever sends none is the local operator
     # Where several gateways count together: redis://HOST:PORT; default: each counts for itself.
@@ -300,6 +307,7 @@ class Settings(BaseSettings):
     limits: InputLimits = InputLimits()
     server: ServerSettings = ServerSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @property
     def model_dir(self) -> Path:

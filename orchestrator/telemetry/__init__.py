@@ -1,0 +1,1 @@
+"""Spans and figures for others to look at: Prometheus text, OpenTelemetry over OTLP."""
