@@ -10,6 +10,7 @@ from typing import Any, Protocol, Unpack
 
 from orchestrator.run import Run
 from orchestrator.run_options import RunOptions, check_names
+from orchestrator.workflow_json import WorkflowBody, as_mapping, definition_of, parsed
 from storage.errors import InvalidInput
 
 
@@ -95,6 +96,34 @@ class Workflow:
                 )
         self.steps[name] = step
         return self
+
+    def definition(self) -> dict[str, Any]:
+        """The workflow as JSON, for a job. Raises InvalidInput for a step's option that cannot be stored."""
+        steps = [
+            {
+                "name": step.name,
+                "prompt": step.prompt,
+                **({"critical": True} if step.is_critical else {}),
+                **definition_of(step.name, step.options),
+            }
+            for step in self.steps.values()
+        ]
+        return {"name": self.name, "inputs": list(self.inputs), "steps": steps}
+
+    @classmethod
+    def of(cls, definition: Mapping[str, Any], *, field: str = "workflow") -> Workflow:
+        """The workflow that was defined so. Raises InvalidInput, naming the field, for anything that is wrong."""
+        body = parsed(WorkflowBody, as_mapping(definition, field=field), field=field)
+        if len(set(body.inputs)) < len(body.inputs):
+            raise InvalidInput("An input is named twice.", field=f"{field}.inputs")
+        workflow = cls(body.name, inputs=body.inputs)
+        for place, step in enumerate(body.steps):
+            try:
+                workflow.step(step.name, step.prompt, critical=step.critical, **step.run_options())
+            except InvalidInput as exc:
+                where = f"{field}.steps.{place}.{exc.field}".rstrip(".")
+                raise InvalidInput(f"{where}: {exc}", field=where, hint=exc.hint) from exc
+        return workflow
 
 
 class StateNode(Protocol):
