@@ -9,7 +9,7 @@ from storage.canonical import checked_id, iso
 from storage.errors import RecordNotFound
 from storage.memory_log import MemoryLog, MemoryStore
 from storage.webhook_forms import changed, delivery_from, delivery_row
-from storage.webhook_records import Delivery
+from storage.webhook_records import Delivery, DeliveryState
 
 
 class MemoryDeliveryStore(MemoryStore):
@@ -44,6 +44,7 @@ class MemoryDeliveryStore(MemoryStore):
         *,
         tenant: str | None = None,
         job_id: str | None = None,
+        state: DeliveryState | None = None,
         before_position: int | None = None,
         limit: int = 50,
     ) -> list[Delivery]:
@@ -52,6 +53,7 @@ class MemoryDeliveryStore(MemoryStore):
             for row in reversed(self.log.deliveries.values())
             if tenant in (None, row["tenant"])
             and job_id in (None, row["job_id"])
+            and state in (None, row["state"])
             and (before_position is None or row["position"] < before_position)
         ]
         return found[: max(limit, 0)]

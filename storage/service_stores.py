@@ -9,7 +9,7 @@ from typing import Protocol
 from storage.job_records import Beat, Fence, Job, JobEnd, JobEvent, JobFilter, JobState
 from storage.key_records import ApiKey, RateLimits, Tenant
 from storage.records import Payload
-from storage.webhook_records import Delivery
+from storage.webhook_records import Delivery, DeliveryState
 
 
 class JobStore(Protocol):
@@ -124,6 +124,7 @@ class DeliveryStore(Protocol):
         *,
         tenant: str | None = None,
         job_id: str | None = None,
+        state: DeliveryState | None = None,
         before_position: int | None = None,
         limit: int = 50,
     ) -> list[Delivery]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -30,7 +31,8 @@ class SigningSecret:
 class SigningSecrets:
     """The secrets of all tenants."""
 
-    def __init__(self, keys: KeyStore, service_secret: bytes) -> None:
+    def __init__(self, keys: KeyStore, service_secret: Callable[[], bytes]) -> None:
+        """`service_secret` is asked when something is to be signed or shown, and not before."""
         self._keys = keys
         self._service_secret = service_secret
 
@@ -76,5 +78,5 @@ class SigningSecrets:
         )
 
     def _text(self, tenant: str, version: int) -> str:
-        key = derived_key(self._service_secret, "webhook", tenant, str(version))
+        key = derived_key(self._service_secret(), "webhook", tenant, str(version))
         return PREFIX + base64.b64encode(key).decode()

@@ -45,6 +45,8 @@ def checked_url(url: str, *, allowed_private_hosts: Collection[str] = ()) -> htt
         raise _refused(f"The webhook's URL has {len(url)} characters; at most {LONGEST_URL} are taken.")
     if parsed.scheme not in DEFAULT_PORTS or not parsed.host:
         raise _refused(f"{url!r} is no https:// URL.")
+    if parsed.port is not None and not 0 < parsed.port < 65_536:
+        raise _refused(f"{url!r} names port {parsed.port}; ports go from 1 to 65535.")
     if parsed.userinfo:
         raise _refused("A webhook's URL holds no user or password.", hint="Messages are signed: check the signature.")
     is_allowed = _is_named(parsed, allowed_private_hosts)
