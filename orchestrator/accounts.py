@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from orchestrator.budget_options import limits_of
@@ -38,6 +38,27 @@ async def line_of(budgets: BudgetStore, account_id: str) -> list[BudgetAccount]:
     while (parent_id := line[-1].parent_id) is not None:
         line.append(await budgets.get(parent_id))
     return line
+
+
+def owned(accounts: Sequence[BudgetAccount], own: str, others: Set[str]) -> list[BudgetAccount]:
+    """The account `own` and what lies under it, but for what lies under one of the others."""
+    id_to_parent = {account.id: account.parent_id for account in accounts}
+
+    def is_owned(account_id: str | None) -> bool:
+        while account_id is not None and account_id != own and account_id not in others:
+            account_id = id_to_parent.get(account_id)
+        return account_id == own
+
+    return [account for account in accounts if is_owned(account.id)]
+
+
+def own_line(line: Sequence[BudgetAccount], own: str, others: Set[str]) -> list[BudgetAccount]:
+    """The line up to the account `own`. Raises RecordNotFound, as if it were not there, for anybody else's."""
+    ids = [account.id for account in line]
+    kept = line[: ids.index(own) + 1] if own in ids else []
+    if not kept or any(account.id in others for account in kept):
+        raise RecordNotFound(f"No budget account {line[0].id!r}; open it first.")
+    return list(kept)
 
 
 async def with_limits(

@@ -49,9 +49,9 @@ async def attempt_of(stores: Stores, decision_id: str) -> Attempt:
     )
 
 
-async def trace_of(stores: Stores, run_id: str) -> Trace:
-    """Raises RecordNotFound."""
-    found = await stores.decisions.find(DecisionFilter(run_id=run_id, limit=MOST_DECISIONS))
+async def trace_of(stores: Stores, run_id: str, *, tenant: str | None = None) -> Trace:
+    """Raises RecordNotFound, also for another tenant's run, where one is named."""
+    found = await stores.decisions.find(DecisionFilter(tenant=tenant, run_id=run_id, limit=MOST_DECISIONS))
     if not found:
         raise RecordNotFound(f"No run {run_id!r}.", hint="`antroute traces list` shows the newest ones.")
     attempts = [await attempt_of(stores, stored.decision.id) for stored in reversed(found)]

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from sse_starlette import EventSourceResponse
 
 from orchestrator.rest.errors import body_of
+from orchestrator.rest.identity_of import identity_of
 from orchestrator.rest.schemas import ChatRequest, options_of, text_of
 from orchestrator.service import Run, Service, Started
 from orchestrator.views import plain
@@ -31,6 +32,7 @@ async def create_chat_completion(body: ChatRequest, request: Request) -> Respons
     service: Service = request.app.state.service
     text, before = text_of(body)
     options = options_of(body.model, body.antroute, body.generation(), messages=before, metadata=body.metadata)
+    options["identity"] = identity_of(request)
     if body.stream:
         return await _streamed(service.stream(text, **options), body)
     run = await unless_left(request, service.run(text, **options))

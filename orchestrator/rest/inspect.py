@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.reading import trace_of
+from orchestrator.rest.identity_of import identity_of
 from orchestrator.rest.schemas import OutcomeRequest, RouteRequest, options_of
 from orchestrator.service import Service
 from orchestrator.views import attempt_view, plain, record_view, trace_view
 from storage.audit import verify
 from storage.provenance import provenance_of
-from storage.records import Generation
+from storage.records import Decision, Generation
 from storage.stores import DecisionFilter
 
 router = APIRouter(prefix="/v1", tags=["inspect"])
@@ -37,17 +39,25 @@ def service_of(request: Request) -> Service:
     return service
 
 
+def require_own(request: Request, decision: Decision) -> None:
+    """Raises RecordNotFound, in the same words as for what is not there, unless the asker may see it."""
+    identity_of(request).require_own(decision.tenant, f"decision {decision.id!r}")
+
+
 @router.post("/route")
 async def preview_decision(body: RouteRequest, request: Request) -> dict[str, Any]:
     """What would be decided for this text, and why; nothing runs and nothing is stored."""
     generation = Generation(max_output_tokens=body.max_tokens)
-    return record_view(await service_of(request).route(body.text, **options_of(body.model, body.antroute, generation)))
+    options = options_of(body.model, body.antroute, generation)
+    options["identity"] = identity_of(request)
+    return record_view(await service_of(request).route(body.text, **options))
 
 
 @router.get("/decisions")
 async def list_decisions(request: Request, query: Annotated[DecisionQuery, Query()]) -> dict[str, Any]:
     """Newest first; `cursor` takes the `next_cursor` of the page before."""
     wanted = DecisionFilter(
+        tenant=identity_of(request).sees,
         candidate_id=query.candidate,
         policy=query.policy,
         run_id=query.run_id,
@@ -65,6 +75,7 @@ async def get_decision(decision_id: str, request: Request) -> dict[str, Any]:
     """A decision with its outcomes and rewards, and where its answer comes from while its candidate is in service."""
     service = service_of(request)
     attempt = await service.attempt(decision_id)
+    require_own(request, attempt.decision)
     candidate = service.nodes.candidates.get(attempt.decision.candidate_id or "")
     came = None if candidate is None else provenance_of(candidate, attempt.decision, attempt.outcomes)
     return {**attempt_view(attempt), "provenance": plain(came)}
@@ -78,7 +89,9 @@ async def add_outcome(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> dict[str, Any]:
     """A verdict on the answer, from which the policies learn."""
-    verdict = await service_of(request).feedback(
+    service = service_of(request)
+    require_own(request, await service.stores.decisions.get(decision_id))
+    verdict = await service.feedback(
         decision_id, quality=body.quality, judged_by=body.judged_by, idempotency_key=idempotency_key
     )
     return record_view(verdict)
@@ -87,7 +100,8 @@ async def add_outcome(
 @router.get("/traces/{run_id}")
 async def get_trace(run_id: str, request: Request) -> dict[str, Any]:
     """Spans, decisions, outcomes and costs of a run."""
-    return trace_view(await service_of(request).trace(run_id))
+    stores = service_of(request).stores
+    return trace_view(await trace_of(stores, run_id, tenant=identity_of(request).sees))
 
 
 @router.post("/audit/verify")
