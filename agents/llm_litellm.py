@@ -97,7 +97,8 @@ class LiteLLM:
             "timeout": self._timeout_seconds,
             "num_retries": 0,
             "max_retries": 0,
-            "drop_params": True,  # a provider without log-probs or seeds answers without them
+            # a provider without seeds answers without them; tools and formats must not be left out in silence
+            "drop_params": request.call.is_plain,
         }
         async for attempt in attempts(max_attempts=self._max_attempts, timeout_seconds=self._timeout_seconds):
             with attempt:

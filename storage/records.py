@@ -53,6 +53,11 @@ class Message:
     tool_call_id: str = ""  # of a tool: whose result this is
     parts: str = ""  # JSON list of OpenAI's content parts where some are no text; `content` is the text among them
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether role and content say it all."""
+        return not (self.name or self.tool_calls or self.tool_call_id or self.parts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
