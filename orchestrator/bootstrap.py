@@ -45,6 +45,7 @@ from orchestrator.trained_routers import TrainedRouters
 from orchestrator.verdicts import Verdicts
 from orchestrator.verifiers.named import NamedVerifiers
 from orchestrator.verifiers.rates import VerifierRates
+from orchestrator.webhooks.service import make_webhooks
 from routing.base import Router
 from routing.encoders.cached import CachedEncoder
 from routing.features import TaskCatalog, TaskFeaturizer
@@ -174,6 +175,7 @@ async def bootstrap(
             trained=trained,
             trails=trails,
             skills=made_catalog(settings, stores.skills, files=files, index=index),
+            webhooks=make_webhooks(settings, stores),
             on_close=opened.pop_all().aclose,
         )
 

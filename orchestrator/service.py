@@ -16,6 +16,7 @@ from orchestrator.exhaustion import chosen, more_budget
 from orchestrator.found_skills import FoundSkills
 from orchestrator.graph import RunGraph
 from orchestrator.nodes import Nodes
+from orchestrator.overload import stopping
 from orchestrator.plan_runs import run_plan
 from orchestrator.plans.base import PlanSpec
 from orchestrator.plans.registry import SINGLE, Plans, make_plan
@@ -31,6 +32,7 @@ from orchestrator.trail_tables import TrailTable, tables_of
 from orchestrator.trained_routers import TrainedRouters
 from orchestrator.verdicts import Verdicts
 from orchestrator.verifiers.named import NamedVerifiers
+from orchestrator.webhooks.service import Webhooks
 from orchestrator.weights import weights_of
 from routing.candidates import options as choices
 from storage.budget_records import BudgetLimits
@@ -59,6 +61,7 @@ class Service:
     trained: TrainedRouters
     trails: TrailKeeper
     skills: SkillCatalog
+    webhooks: Webhooks
     plans: Plans = field(default_factory=Plans)
     verdicts: Verdicts
     verifiers: NamedVerifiers = field(default_factory=NamedVerifiers)
@@ -180,10 +183,14 @@ class Service:
             problems += [f"model {name!r} {troubles[name]}" for name in sorted(models)]
         return problems
 
-    async def close(self) -> None:
-        """Ends the runs under way, writes what waits, stops model servers and closes the stores."""
+    def cut_short(self) -> None:
+        """Ends the answering of all runs under way; each is settled and recorded, and its caller told."""
         for caller in self.runs.values():
             caller.leave()
+
+    async def close(self) -> None:
+        """Ends the runs under way, writes what waits, stops model servers and closes the stores."""
+        self.cut_short()
         await asyncio.gather(*self.runs, return_exceptions=True)
         await self.nodes.recorder.stop()
         await self.on_close()
@@ -196,8 +203,8 @@ class Service:
         started = time.perf_counter()
         final = await self.carried_out(self.start(text, options))
         decision, outcome = final["decision"], final["outcome"]
-        if outcome.status == "cancelled":  # the service is closing
-            raise asyncio.CancelledError
+        if outcome.status == "cancelled":
+            raise stopping()
         if outcome.status != "succeeded":
             raise final["failure"].error()
         seconds = time.perf_counter() - started

@@ -23,6 +23,14 @@ RETRY_AFTER_SECONDS = 5.0  # what a caller is told who comes while too many jobs
 COUNT_SECONDS = 0.25  # how old the count of queued jobs may be
 
 
+@dataclass(frozen=True, kw_only=True)
+class Submitted:
+    """A job as it is stored, and whether this submission made it, or an earlier one with the same idempotency key."""
+
+    job: Job
+    is_new: bool
+
+
 @dataclass(kw_only=True)
 class Jobs:
     """What callers may do with jobs. Each sees the jobs of its own tenant; others' are as if they were not there."""
@@ -45,6 +53,10 @@ class Jobs:
 
     async def submit_many(self, requests: Sequence[JobRequest], identity: Identity = LOCAL) -> list[Job]:
         """All or none, in one transaction. Raises as `submit`."""
+        return [each.job for each in await self.submitted(requests, identity)]
+
+    async def submitted(self, requests: Sequence[JobRequest], identity: Identity = LOCAL) -> list[Submitted]:
+        """As `submit_many`, and says which of them are new."""
         made = [self.submissions.made(request, identity, index=place) for place, request in enumerate(requests)]
         if not made:
             raise InvalidInput("No jobs are given.", field="jobs", hint="Send at least one.")
@@ -53,7 +65,7 @@ class Jobs:
         if self.queued is not None:
             self.queued = (self.queued[0], self.queued[1] + len(jobs))
         self.bell.ring(WORK)
-        return jobs
+        return [Submitted(job=job, is_new=job.id == ours.id) for job, (ours, _) in zip(jobs, made, strict=True)]
 
     async def get(self, job_id: str, identity: Identity = LOCAL) -> Job:
         """Raises RecordNotFound."""
