@@ -13,6 +13,7 @@ from orchestrator.cli import (
     data,
     doctor,
     evaluate,
+    keys,
     memory,
     models,
     offline,
@@ -42,6 +43,8 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(keys.app, name="keys")
+app.add_typer(keys.tenants, name="tenants")
 app.add_typer(models.app, name="models")
 routers.app.command("adapt")(offline.adapt)
 app.add_typer(routers.app, name="routers")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from orchestrator.keys.key_text import ENDING_CHARACTERS, Digester, new_text
 from storage.budget_records import BudgetAccount, BudgetLimits
 from storage.errors import InvalidInput, RecordNotFound
-from storage.key_records import ApiKey, KeyRole, RateLimits, Tenant
+from storage.key_records import KEY_ROLES, ApiKey, KeyRole, RateLimits, Tenant
 from storage.records import new_id, utc_now
 from storage.service_stores import KeyStore
 from storage.stores import BudgetStore
@@ -180,6 +180,14 @@ class Keyring:
             await self._budgets.get(account_id)
         except RecordNotFound:
             await self._budgets.open(BudgetAccount.of(account_id, limits, parent_id=parent_id))
+
+
+def role_of(word: str) -> KeyRole:
+    """Raises InvalidInput for a word that is no role."""
+    for role in KEY_ROLES:
+        if word == role:
+            return role
+    raise InvalidInput(f"No role {word!r}; known: {', '.join(KEY_ROLES)}.", field="role")
 
 
 def _check_name(name: str) -> None:
