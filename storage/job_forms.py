@@ -50,12 +50,14 @@ def saved_row(kept: Kept) -> dict[str, Any]:
     }
 
 
-def kept_from(row: Mapping[str, Any]) -> Kept:
+def kept_from(row: Mapping[Any, Any]) -> Kept:
     """The job that `job_row` wrote. Raises LogCorrupt."""
     try:
         sent = parsed(row["sent"])
         result = {} if row["result"] is None else parsed(row["result"])
-        times = {name: None if row[name] is None else moment_of(row[name]) for name in (*SENT_TIMES, *SAVED_TIMES)}
+        times: dict[str, Any] = {
+            name: None if row[name] is None else moment_of(row[name]) for name in (*SENT_TIMES, *SAVED_TIMES)
+        }
         fields = {name: row[name] for name in ("id", "tenant", "workflow", "state", "position", "fence", "worker")}
         fields |= {name: row[name] for name in ("idempotency_key", "request_sha256")}
         job = Job(
@@ -81,7 +83,7 @@ def event_row(event: JobEvent) -> dict[str, Any]:
     }
 
 
-def event_from(row: Mapping[str, Any]) -> JobEvent:
+def event_from(row: Mapping[Any, Any]) -> JobEvent:
     """The event that `event_row` wrote. Raises LogCorrupt."""
     return JobEvent(
         job_id=row["job_id"], seq=row["seq"], kind=row["kind"], at=moment_of(row["at"]), data=parsed(row["data"])

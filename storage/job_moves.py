@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from storage.canonical import Entry, checked_id, entry_from, iso
 from storage.errors import IdempotencyConflict, InvalidInput, LeaseLost
@@ -26,7 +27,8 @@ from storage.writing import Write, staged
 
 CHECKED = ("id", "run_id", "tenant", "principal", "account_id", "workflow", "payload_id")
 TIMES = ("created_at", "deadline", "not_before")
-STORES_OWN = {
+LONGEST_LEASE_SECONDS = 86_400
+STORES_OWN: dict[str, Any] = {
     "state": "queued",
     "fence": 0,
     "worker": None,
@@ -78,6 +80,16 @@ def checked_job(job: Job, payload: Payload) -> Write:
             f"Job {job.id!r} quotes payload {job.payload_id!r}, and comes with {payload.id!r}.", field="payload_id"
         )
     return staged((payload,))
+
+
+def checked_lease(lease_seconds: float) -> timedelta:
+    """Raises InvalidInput for a lease that would be over at once."""
+    if not 0 < lease_seconds <= LONGEST_LEASE_SECONDS:
+        raise InvalidInput(
+            f"lease_seconds is {lease_seconds!r}; give more than 0, up to {LONGEST_LEASE_SECONDS}.",
+            field="lease_seconds",
+        )
+    return timedelta(seconds=lease_seconds)
 
 
 def ensure_same_request(job: Job, known: Job) -> None:
@@ -220,9 +232,9 @@ def is_same_end(job: Job, fence: Fence, end: JobEnd) -> bool:
     return job.has_ended and job.fence == fence.number and said == stands
 
 
-def _moved(kept: Kept, kind: JobEventKind, at: datetime, data: Mapping[str, str], **changes: object) -> Change:
+def _moved(kept: Kept, kind: JobEventKind, at: datetime, data: Mapping[str, str], **changes: Any) -> Change:
     """The job with these fields changed, and one event that says so."""
     seq = kept.last_event + 1
     event = JobEvent(job_id=kept.job.id, kind=kind, data=data, seq=seq, at=at)
-    job = replace(kept.job, **changes) if changes else kept.job  # type: ignore[arg-type]  # fields by name
+    job = replace(kept.job, **changes) if changes else kept.job
     return Change(kept=Kept(job=job, last_event=seq), was=kept.job.state, events=(event,))

@@ -32,7 +32,7 @@ def key_row(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def key_from(row: Mapping[str, Any]) -> ApiKey:
+def key_from(row: Mapping[Any, Any]) -> ApiKey:
     """The key that `key_row` wrote. Raises LogCorrupt."""
     return ApiKey(**{name: row[name] for name in KEY_COLUMNS}, **_record(row["record"], KEY_TIMES))
 
@@ -46,7 +46,7 @@ def tenant_row(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-def tenant_from(row: Mapping[str, Any]) -> Tenant:
+def tenant_from(row: Mapping[Any, Any]) -> Tenant:
     """The tenant that `tenant_row` wrote. Raises LogCorrupt."""
     return Tenant(name=row["name"], **_record(row["record"], TENANT_TIMES))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from storage.canonical import checked_id, iso
 from storage.errors import RecordNotFound
+from storage.job_moves import checked_lease
 from storage.memory_log import MemoryLog, MemoryStore
 from storage.webhook_forms import changed, delivery_from, delivery_row
 from storage.webhook_records import Delivery, DeliveryState
@@ -15,14 +16,14 @@ from storage.webhook_records import Delivery, DeliveryState
 class MemoryDeliveryStore(MemoryStore):
     async def due(self, *, now: datetime, most: int, lease_seconds: float) -> list[Delivery]:
         self.log.ensure_open()
-        moment = iso(now, field="now")
+        moment, until = iso(now, field="now"), iso(now + checked_lease(lease_seconds))
         rows = [
             row for row in self.log.deliveries.values() if row["state"] == "pending" and row["next_try_at"] <= moment
         ]
         rows.sort(key=lambda row: (row["next_try_at"], row["position"]))
         taken = rows[: max(most, 0)]
         for row in taken:
-            row["next_try_at"] = iso(now + timedelta(seconds=lease_seconds))
+            row["next_try_at"] = until
         return [delivery_from(row) for row in taken]
 
     async def put(self, delivery: Delivery) -> Delivery:

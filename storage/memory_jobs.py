@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import get_args
 
 from storage.canonical import checked_id, iso
@@ -16,6 +16,7 @@ from storage.job_moves import (
     beat_of,
     cancelled,
     checked_job,
+    checked_lease,
     claimed,
     end_of_doomed,
     ended,
@@ -91,7 +92,7 @@ class MemoryJobStore(MemoryStore):
         doomed = [kept for kept in waiting if end_of_doomed(kept.job, now) is not None]
         free = [kept for kept in waiting if kept not in doomed and (kept.job.not_before or now) <= now]
         free.sort(key=lambda kept: (-kept.job.priority, kept.job.position))
-        until = now + timedelta(seconds=lease_seconds)
+        until = now + checked_lease(lease_seconds)
         for kept in doomed:
             self._keep(claimed(kept, worker, lease_expires_at=until, now=now))
         changes = [claimed(kept, worker, lease_expires_at=until, now=now) for kept in free[: max(most, 0)]]
@@ -101,7 +102,7 @@ class MemoryJobStore(MemoryStore):
 
     async def beat(self, fences: Sequence[Fence], *, lease_seconds: float, now: datetime) -> dict[str, Beat]:
         self.log.ensure_open()
-        until = iso(now + timedelta(seconds=lease_seconds), field="now")
+        until = iso(now + checked_lease(lease_seconds), field="now")
         beats: dict[str, Beat] = {}
         for fence in fences:
             row = self.log.jobs.get(fence.job_id)

@@ -61,7 +61,7 @@ def tried_row(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def delivery_from(row: Mapping[str, Any]) -> Delivery:
+def delivery_from(row: Mapping[Any, Any]) -> Delivery:
     """The delivery that `delivery_row` wrote. Raises LogCorrupt."""
     fields = {**parsed(row["told"]), **parsed(row["tried"])}
     fields |= {name: row[name] for name in ("position", "id", "tenant", "job_id", "state", "next_try_at")}

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from storage.canonical import Entry
 from storage.chain import Head, head_of, linked, opening
 from storage.records import AuditEvent, Payload, utc_now
 from storage.sql.lookups import grown_heads, known_decisions, known_digests, unwritten
-from storage.sql.tables import audit_events, payloads, spans
+from storage.sql.tables import audit_events, job_events, job_totals, payloads, spans, webhook_deliveries
 from storage.writing import StagedSpan, Write, ensure_decisions, ensure_payloads
 
 Row = dict[str, Any]
 
 LAST_POSITION = select(func.max(audit_events.c.position))
 EVENT_FIELDS = tuple(column.name for column in audit_events.columns)
-INSERTS = {each: insert(each) for each in (audit_events, payloads, spans)}
+INSERTS = {each: insert(each) for each in (audit_events, payloads, spans, job_events, webhook_deliveries)}
+COUNT_JOBS = (
+    update(job_totals)
+    .where(job_totals.c.state == bindparam("of_state"))
+    .values(jobs=job_totals.c.jobs + bindparam("more"))
+)
 
 
 class Known:
@@ -63,7 +69,9 @@ class Batch:
         self.known = known
         self.is_careful = is_careful
         self.position: int | None = None
-        self.rows: dict[Table, list[Row]] = {audit_events: [], payloads: [], spans: []}
+        self.rows: dict[Table, list[Row]] = {each: [] for each in INSERTS}
+        self.places: dict[Table, int] = {}  # of the newest row, of tables whose rows are numbered without gaps
+        self.more_jobs: Counter[str] = Counter()  # by state; fewer where it is below zero
         self.new_decisions: dict[str, None] = {}
         self.new_digests: dict[str, str] = {}
 
@@ -88,12 +96,23 @@ class Batch:
             self._link(opening(self.writer, grown_heads(self.connection), at=utc_now()))
         self._link(entry)
 
+    def next_place(self, table: Table) -> int:
+        """The place after all rows of this table, those of this transaction included."""
+        if table not in self.places:
+            self.places[table] = self.connection.execute(select(func.max(table.c.position))).scalar() or 0
+        self.places[table] += 1
+        return self.places[table]
+
     def insert(self) -> None:
         """Sends what was collected so far."""
         for table, rows in self.rows.items():
             if rows:
                 self.connection.execute(INSERTS[table], rows)
                 rows.clear()
+        totals = [{"of_state": state, "more": more} for state, more in sorted(self.more_jobs.items()) if more]
+        if totals:
+            self.connection.execute(COUNT_JOBS, totals)
+        self.more_jobs.clear()
 
     def _link(self, entry: Entry) -> None:
         self.position = (self.position or 0) + 1

@@ -13,6 +13,7 @@ from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
 from storage.canonical import checked_id, iso, moment_of
 from storage.chain import forfeiture
 from storage.errors import RecordNotFound
+from storage.job_records import Fence
 from storage.money import (
     MICRO,
     Counts,
@@ -28,6 +29,7 @@ from storage.money import (
 )
 from storage.records import utc_now
 from storage.sql.batch import Batch
+from storage.sql.fences import ensure_fence
 from storage.sql.store import SqlStore
 from storage.sql.tables import budget_accounts, budget_holds
 
@@ -84,16 +86,28 @@ class SqlBudgetStore(SqlStore):
         checked_id(account_id, "account_id")
         return await self.writer.run(lambda batch: _lift(batch.connection, account_id, more))
 
-    async def hold(self, account_id: str, amount: Amount, *, expires_in_seconds: float) -> Hold:
+    async def hold(
+        self, account_id: str, amount: Amount, *, expires_in_seconds: float, fence: Fence | None = None
+    ) -> Hold:
         checked_id(account_id, "account_id")
         expires_at = utc_now() + timedelta(seconds=expires_in_seconds)
         wanted = Hold(account_id=account_id, amount=checked_amount(amount, "amount"), expires_at=expires_at)
-        return await self.writer.run(lambda batch: _hold(batch.connection, wanted))
 
-    async def settle(self, hold_id: str, actual: Amount) -> None:
+        def apply(batch: Batch) -> Hold:
+            ensure_fence(batch.connection, fence)
+            return _hold(batch.connection, wanted)
+
+        return await self.writer.run(apply)
+
+    async def settle(self, hold_id: str, actual: Amount, *, fence: Fence | None = None) -> None:
         checked_id(hold_id, "hold_id")
         actual = checked_amount(actual, "actual")
-        await self.writer.run(lambda batch: _settle(batch.connection, hold_id, actual))
+
+        def apply(batch: Batch) -> None:
+            ensure_fence(batch.connection, fence)
+            _settle(batch.connection, hold_id, actual)
+
+        await self.writer.run(apply)
 
     async def reap(self, now: datetime) -> list[Hold]:
         moment = iso(now, field="now")

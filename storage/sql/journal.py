@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.job_records import Fence
 from storage.sql.batch import Batch
+from storage.sql.fences import ensure_fence
 from storage.sql.lookups import known_decisions, known_digests
 from storage.sql.store import SqlStore
 from storage.stores import Item
@@ -17,15 +19,16 @@ class SqlJournal(SqlStore):
 
     is_grouped: bool = False
 
-    async def write(self, *items: Item) -> None:
+    async def write(self, *items: Item, fence: Fence | None = None) -> None:
         write = staged(items)
         if not write.size:
             return
 
         def apply(batch: Batch) -> None:
+            ensure_fence(batch.connection, fence)
             batch.write(write)
 
-        if not self.is_grouped or write.has_verdict:
+        if not self.is_grouped or write.has_verdict or fence is not None:
             await self.writer.run(apply, size=write.size)
             return
         await self._ensure_known(write)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from storage.canonical import checked_id
-from storage.memory_deliveries import MemoryDeliveryStore
-from storage.memory_jobs import MemoryJobStore
-from storage.memory_keys import MemoryKeyStore
-from storage.memory_log import MemoryLog
 from storage.records import new_id
 from storage.sql.audit import SqlAuditLog
 from storage.sql.budgets import SqlBudgetStore
 from storage.sql.decisions import SqlDecisionStore
+from storage.sql.deliveries import SqlDeliveryStore
 from storage.sql.engine import open_database
+from storage.sql.jobs import SqlJobStore
 from storage.sql.journal import SqlJournal
+from storage.sql.keys import SqlKeyStore
 from storage.sql.payloads import SqlPayloadStore
 from storage.sql.policy_versions import SqlPolicyVersionStore
 from storage.sql.skills import SqlSkillStore
@@ -54,7 +53,6 @@ async def open_sql(
         finally:
             await asyncio.to_thread(database.dispose)
 
-    log = MemoryLog(writer=name)
     return Stores(
         url=database.url,
         journal=SqlJournal(database, group_writer, is_grouped=is_grouped),
@@ -66,8 +64,8 @@ async def open_sql(
         policy_versions=SqlPolicyVersionStore(database, group_writer),
         skills=SqlSkillStore(database, group_writer),
         trails=SqlTrailStore(database, group_writer),
-        jobs=MemoryJobStore(log),
-        keys=MemoryKeyStore(log),
-        deliveries=MemoryDeliveryStore(log),
+        jobs=SqlJobStore(database, group_writer),
+        keys=SqlKeyStore(database, group_writer),
+        deliveries=SqlDeliveryStore(database, group_writer),
         close=close,
     )

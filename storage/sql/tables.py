@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy import UniqueConstraint as Unique
 
-HEAD_REVISION = "0005"  # a test compares it with the migrations
+HEAD_REVISION = "0006"  # a test compares it with the migrations
 
 # SQLite's row id must be declared INTEGER; PostgreSQL's is eight bytes by name.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
@@ -140,6 +140,89 @@ trail_snapshots = Table(
     Column("state", LargeBinary, nullable=False),
 )
 
+# Durable jobs. What was sent never changes, what a move changes stands behind it. Claims go by `rank`, then `position`.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("position", RowId, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("tenant", Text, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("rank", Integer, nullable=False),  # the priority, turned round
+    Column("idempotency_key", Text),
+    Column("request_sha256", Text, nullable=False),
+    Column("sent", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("deadline", Text),
+    Column("not_before", Text),
+    Column("state", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("worker", Text),
+    Column("lease_expires_at", Text),
+    Column("is_cancel_requested", Integer, nullable=False),
+    Column("last_event", BigInteger, nullable=False),
+    Column("started_at", Text),
+    Column("ended_at", Text),
+    Column("result", Text),
+    Index("jobs_tenant", "tenant", "position"),
+    Index("jobs_tenant_state", "tenant", "state", "position"),
+    Index("jobs_state", "state", "position"),
+    Index("jobs_workflow", "workflow", "position"),
+)
+
+# How many jobs are in each state, counted with every move.
+job_totals = Table(
+    "job_totals",
+    metadata,
+    Column("state", Text, primary_key=True),
+    Column("jobs", BigInteger, nullable=False),
+)
+
+# Append-only by trigger. `seq` has no gaps within a job.
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+# No key's text: a digest under the service's secret.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("position", RowId, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("tenant", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("record", Text, nullable=False),
+    Index("api_keys_tenant", "tenant", "position"),
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("record", Text, nullable=False),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("position", RowId, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("tenant", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("told", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("next_try_at", Text, nullable=False),
+    Column("tried", Text, nullable=False),
+    Index("webhook_deliveries_tenant", "tenant", "position"),
+    Index("webhook_deliveries_job", "job_id", "position"),
+)
+
 
 def _counted(what: str, *, may_be_empty: bool = False) -> list[Column[int]]:
     """Tokens and whole millionths of seconds and joules, beside the column in nano-dollars."""
@@ -208,4 +291,21 @@ Index(
     budget_holds.c.expires_at,
     sqlite_where=budget_holds.c.charged_nano.is_(None),
     postgresql_where=budget_holds.c.charged_nano.is_(None),
+)
+_job = jobs.c
+_keyed = _job.idempotency_key.is_not(None)
+Index("jobs_key", _job.tenant, _job.idempotency_key, unique=True, sqlite_where=_keyed, postgresql_where=_keyed)
+_queued = _job.state == "queued"
+Index("jobs_queue", _job.rank, _job.position, sqlite_where=_queued, postgresql_where=_queued)
+_running = _job.state == "running"
+Index("jobs_lease", _job.lease_expires_at, sqlite_where=_running, postgresql_where=_running)
+_overdue = _queued & _job.deadline.is_not(None)
+Index("jobs_deadline", _job.deadline, sqlite_where=_overdue, postgresql_where=_overdue)
+_pending = webhook_deliveries.c.state == "pending"
+Index(
+    "webhook_deliveries_due",
+    webhook_deliveries.c.next_try_at,
+    webhook_deliveries.c.position,
+    sqlite_where=_pending,
+    postgresql_where=_pending,
 )
