@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.keys.access import AccessRules
 from orchestrator.rest.app import make_app
 from tests.conftest import MakeService
 
@@ -22,9 +23,14 @@ async def make_http(make_service: MakeService) -> AsyncIterator[MakeHttp]:
     async with AsyncExitStack() as clients:
 
         async def make(
-            *, service: Any = None, key: str | None = None, body_bytes: int = 1_048_576, **parts: Any
+            *,
+            service: Any = None,
+            key: str | None = None,
+            rules: AccessRules | None = None,
+            body_bytes: int = 1_048_576,
+            **parts: Any,
         ) -> Any:
-            app = make_app(service or await make_service(**parts), key=key, body_bytes=body_bytes)
+            app = make_app(service or await make_service(**parts), key=key, rules=rules, body_bytes=body_bytes)
             transport = httpx.ASGITransport(app=app)
             return await clients.enter_async_context(
                 httpx.AsyncClient(transport=transport, base_url="http://localhost")
