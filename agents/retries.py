@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from functools import cache
 from random import SystemRandom
 
 import stamina
@@ -34,12 +35,19 @@ def status_error(
     return ModelRefused(message)
 
 
+@cache
+def _quiet() -> None:
+    """What became of a call stands in its outcome; stamina would write each retry to stdout, where structlog is."""
+    stamina.instrumentation.set_on_retry_hooks(())
+
+
 def attempts(*, max_attempts: int, timeout_seconds: float) -> AsyncIterator[stamina.Attempt]:
     """Attempts to loop over, with growing, jittered waits between them, as long as TransientFailure is raised.
 
     A wait that the model asked for is kept to, and a little of chance added, so that not all come back at one moment;
     if it asks for more than ASKED_WAIT_LIMIT_SECONDS or than is left of the time, there is no other try.
     """
+    _quiet()
     deadline = time.monotonic() + timeout_seconds
 
     def wait_before_next(exc: Exception) -> bool | float:

@@ -1,18 +1,22 @@
-"""How each candidate is just now, as this process sees it: calls under way, response times, loaded or not."""
+"""How each candidate is just now, as this process sees it: calls under way, response times, failures, loaded or not."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
 
+from agents.errors import ModelUnavailable
+from orchestrator.request_context import note_upstream
 from orchestrator.rewards import USUAL_CALL
 from routing.base import Condition
 from storage.records import Candidate
 
-RECENT_CALLS = 31  # of a candidate, whose median is its response time
+Recent = deque[tuple[float, float]]  # when, and what
+
+RECENT_CALLS = 31  # of a candidate, whose median is its response time; of a model, whose share of failures counts
 RECENT_SECONDS = 900.0  # older ones say nothing of the present
 LOCAL_COLD_START_SECONDS = 2.0  # of a local model whose card names none
 
@@ -32,23 +36,34 @@ class LiveConditions:
         self._on_call = on_call
         self._clock = clock
         self._model_to_load: Counter[str] = Counter()
-        self._id_to_calls: defaultdict[str, deque[tuple[float, float]]] = defaultdict(
-            lambda: deque(maxlen=RECENT_CALLS)
-        )
+        self._id_to_load: Counter[str] = Counter()
+        self._id_to_calls: defaultdict[str, Recent] = defaultdict(lambda: deque(maxlen=RECENT_CALLS))
+        self._model_to_ends: defaultdict[str, Recent] = defaultdict(lambda: deque(maxlen=RECENT_CALLS))
 
     @contextmanager
     def under_way(self, candidate: Candidate) -> Iterator[None]:
-        """Counts the block as a call of the candidate's model; its seconds count where it does not raise."""
+        """Counts the block as a call of the candidate's model; its seconds count where it does not raise.
+
+        A model that was not to be had counts as a failure; a request that was refused or cut short counts as nothing.
+        """
         if self._on_call is not None:
             self._on_call(candidate.model)
         self._model_to_load[candidate.model] += 1
+        self._id_to_load[candidate.id] += 1
         began = self._clock()
         try:
             yield
-            now = self._clock()
-            self._id_to_calls[candidate.id].append((now, now - began))
+            self._remember(candidate, began, has_failed=False)
+        except ModelUnavailable:
+            self._remember(candidate, began, has_failed=True)
+            raise
         finally:
             self._model_to_load[candidate.model] -= 1
+            self._id_to_load[candidate.id] -= 1
+            note_upstream(self._clock() - began)
+
+    def under_way_of(self, candidate_id: str) -> int:
+        return self._id_to_load[candidate_id]
 
     def of(self, candidate: Candidate) -> Condition:
         card, is_loaded = candidate.card, self._model_to_is_loaded.get(candidate.model)
@@ -56,12 +71,26 @@ class LiveConditions:
         return Condition(
             load=self._model_to_load[candidate.model],
             response_seconds=self._response_seconds(candidate.id),
+            error_share=self._error_share(candidate.model),
             is_warm=is_warm,
             cold_start_seconds=0.0 if is_warm else card.cold_start_seconds or LOCAL_COLD_START_SECONDS,
             joules=card.joules(USUAL_CALL) or None,
         )
 
+    def _remember(self, candidate: Candidate, began: float, *, has_failed: bool) -> None:
+        now = self._clock()
+        self._model_to_ends[candidate.model].append((now, float(has_failed)))
+        if not has_failed:
+            self._id_to_calls[candidate.id].append((now, now - began))
+
     def _response_seconds(self, candidate_id: str) -> float | None:
-        oldest = self._clock() - RECENT_SECONDS
-        recent = [seconds for at, seconds in self._id_to_calls.get(candidate_id, ()) if at >= oldest]
+        recent = self._recent(self._id_to_calls.get(candidate_id, ()))
         return median(recent) if recent else None
+
+    def _error_share(self, model: str) -> float | None:
+        recent = self._recent(self._model_to_ends.get(model, ()))
+        return sum(recent) / len(recent) if recent else None
+
+    def _recent(self, calls: Iterable[tuple[float, float]]) -> list[float]:
+        oldest = self._clock() - RECENT_SECONDS
+        return [value for at, value in calls if at >= oldest]

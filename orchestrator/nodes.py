@@ -25,6 +25,7 @@ from orchestrator.found_skills import SkillFinder
 from orchestrator.health import ModelHealth
 from orchestrator.observing import Observed, ObservedLLM
 from orchestrator.recorder import Entry, Recorder
+from orchestrator.request_context import note_decision
 from orchestrator.rewards import Rewards
 from orchestrator.run_state import RunState
 from orchestrator.shown_skills import Shown, marked, shown_to
@@ -87,6 +88,7 @@ class Nodes:
             items: list[Item] = [state["payload"]] if attempt == 1 else []
             await self.stores.journal.write(*items, decision)
             self.router.begun(state["query"], decision)
+            note_decision(decision)
         tried = (*state["tried"], *([decision.candidate_id] if decision.candidate_id else ()))
         on_trial = is_trial(self, query, decision.candidate_id)
         return {

@@ -47,6 +47,7 @@ class Recorder:
         self.reap_seconds = reap_seconds
         self.pending: deque[Entry] = deque()
         self.has_pending = asyncio.Event()
+        self.listeners: list[Callable[[Entry], None]] = []  # hear of each entry once it is written
         self.tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -88,6 +89,8 @@ class Recorder:
         await self.stores.journal.write(*entry.items)
         if entry.decision is not None and entry.reward is not None:  # after the caller has been answered
             asyncio.get_running_loop().call_soon(self.learn, entry.decision, entry.reward)
+        for listener in self.listeners:
+            asyncio.get_running_loop().call_soon(listener, entry)
 
     async def _drain(self) -> None:
         """Writes what waits, oldest first; what the store refuses for good must not hold up the rest."""

@@ -68,6 +68,7 @@ class Service:
     listeners: list[RunListener] = field(default_factory=list)
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
+    first_word_listeners: list[Callable[[str, float], None]] = field(default_factory=list)  # candidate id, seconds
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -112,7 +113,10 @@ class Service:
             while (delta := await queue.get()) is not None:
                 if not has_started:
                     has_started = True
-                    yield _started(sink, began)
+                    started = _started(sink, began)
+                    for listener in self.first_word_listeners:
+                        listener(started.candidate_id, time.perf_counter() - began)
+                    yield started
                 yield delta
             finished = await run
             if not has_started:  # an agent or a plan whose answer is known only at its end
@@ -226,7 +230,13 @@ class Service:
 
     async def _planned(self, spec: PlanSpec, text: str, options: RunOptions) -> Run:
         started = time.perf_counter()
-        result, work = await run_plan(self, make_plan(spec), name=spec.name, text=text, options=options)
+        try:
+            result, work = await run_plan(self, make_plan(spec), name=spec.name, text=text, options=options)
+        except asyncio.CancelledError as exc:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise stopping() from exc
         answer, seconds = result.answer, time.perf_counter() - started
         spent = (await self.stores.budgets.get(work.query.account_id)).spent
         return Run(

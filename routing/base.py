@@ -27,6 +27,7 @@ class Condition:
 
     load: int = 0  # calls under way
     response_seconds: float | None = None  # recent median; None: none was seen
+    error_share: float | None = None  # of the model's recent calls; None: none was seen
     is_warm: bool = True  # False: its model must be loaded first, which takes `cold_start_seconds`
     cold_start_seconds: float = 0.0
     joules: float | None = None  # of a usual call; None: not known

@@ -1,4 +1,4 @@
-"""How candidates are just now, as penalties of their scores: load, response time, energy, cold start."""
+"""How candidates are just now, as penalties of their scores: load, response time, errors, energy, cold start."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class ConditionWeights:
 
     load: float = 0.05
     response_time: float = 0.03
+    errors: float = 0.05
     energy: float = 0.03
     cold_start: float = 0.05
 
@@ -44,6 +45,7 @@ def _cold_start_seconds(condition: Condition) -> float:
 _KINDS: Mapping[str, _Kind] = {
     "load": _Kind(value=lambda condition: float(condition.load), least_span=4.0),
     "response_time": _Kind(value=lambda condition: condition.response_seconds, least_span=1.0),
+    "errors": _Kind(value=lambda condition: condition.error_share, least_span=0.5),
     "energy": _Kind(value=lambda condition: condition.joules, least_span=0.0),
     "cold_start": _Kind(value=_cold_start_seconds, least_span=1.0),
 }

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 import socket
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.loopback import is_loopback
 from orchestrator.terminal import note, opened, run
 
 if TYPE_CHECKING:
+    from orchestrator.keys.access import AccessRules
     from orchestrator.settings import Settings
-
-FAREWELL_SECONDS = 5  # for answers under way when the server is told to stop
-SHORTEST_KEY = 32  # characters; `python -c "import secrets; print(secrets.token_urlsafe(32))"` makes 43
 
 Host = Annotated[
     str | None, typer.Option("--host", help="Address to listen on; beyond loopback an admin key is needed.")
@@ -33,6 +28,7 @@ def serve(host: Host = None, port: Port = None, store: Store = None, policy: Pol
 
 
 async def _serve(host: str | None, port: int | None, store: str | None, policy: str | None) -> None:
+    from orchestrator.keys.serving import rules_for
     from orchestrator.memory import share_one_heap
     from orchestrator.settings import load_settings
 
@@ -40,55 +36,43 @@ async def _serve(host: str | None, port: int | None, store: str | None, policy: 
     overrides = {name: value for name, value in {"store_url": store, "policy": policy}.items() if value is not None}
     settings = load_settings(**overrides)
     address = host or settings.server.host
-    key = admin_key(settings, address)
+    rules = await rules_for(settings, address)
     listener = bound(address, settings.server.port if port is None else port)
     with closing(listener):
-        await _answer(settings, listener, key)
+        await _answer(settings, listener, rules)
 
 
-async def _answer(settings: Settings, listener: socket.socket, key: str | None) -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # each retry; what came of them stands in the outcome
+async def _answer(settings: Settings, listener: socket.socket, rules: AccessRules) -> None:
+    from orchestrator.logs import configure
+
+    configure(settings.server.log_format, level=settings.server.log_level)
     async with opened(settings=settings) as antroute:
-        from uvicorn import Config, Server
-
+        from orchestrator.draining import Draining
+        from orchestrator.overload import Admission
         from orchestrator.rest.app import make_app
+        from orchestrator.rest.server import DrainingServer
 
         await antroute.route("Good morning.")  # loads the encoder now, not while the first caller waits
-        app = make_app(antroute.service, key=key, body_bytes=settings.limits.body_bytes)
-        config = Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=FAREWELL_SECONDS,
+        service, limits = antroute.service, settings.limits
+        admission = Admission(most=limits.parallel_runs, most_waiting=limits.waiting_runs)
+        draining = Draining(admission, seconds=settings.server.drain_seconds, cut_short=service.cut_short)
+        app = make_app(
+            service,
+            rules=rules,
+            body_bytes=limits.body_bytes,
+            admission=admission,
+            has_access_log=settings.server.access_log,
         )
-        server = Server(config)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # uvicorn raises a signal again once it has stopped, and the stores are yet to be closed then.
-            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        server = DrainingServer(app, draining)
         listener.listen()
         url = url_of(listener)
         note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
-        await server.serve(sockets=[listener])
+        await server.serve_until_drained(listener)
 
 
 def url_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def admin_key(settings: Settings, host: str) -> str | None:
-    """The key that callers must send. Raises SettingsInvalid where the address needs a better one."""
-    from orchestrator.errors import SettingsInvalid
-
-    key = settings.server.admin_key.get_secret_value() if settings.server.admin_key else None
-    if not is_loopback(host) and (key is None or len(key) < SHORTEST_KEY):
-        raise SettingsInvalid(
-            f"{host!r} is beyond loopback, and there is {'a weak' if key else 'no'} admin key.",
-            hint=f"Set ANTROUTE_SERVER__ADMIN_KEY to {SHORTEST_KEY} or more random characters, or listen on 127.0.0.1.",
-        )
-    return key
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -12,33 +10,39 @@ from starlette.types import ASGIApp
 from orchestrator.keys.access import AccessRules
 from orchestrator.keys.door import make_door
 from orchestrator.keys.rates import TokenCount
-from orchestrator.metrics import CountedApp, Metrics
+from orchestrator.metrics import watched
+from orchestrator.overload import Admission
 from orchestrator.rest import budgets, chat, identity, inspect, keys, memory, operations, routers, skills, tenants
+from orchestrator.rest.admitted import AdmittedApp
 from orchestrator.rest.errors import http_error, service_error, validation_error
 from orchestrator.rest.guard import Guard
+from orchestrator.rest.observed import ObservedApp
 from orchestrator.service import Service
-from routing.base import ACTIVE, SHADOW
 from storage.errors import ServiceError
 
 VERSION = "0.1.0"
 
 
 def make_app(
-    service: Service, *, key: str | None = None, rules: AccessRules | None = None, body_bytes: int = 1_048_576
+    service: Service,
+    *,
+    key: str | None = None,
+    rules: AccessRules | None = None,
+    body_bytes: int = 1_048_576,
+    admission: Admission | None = None,
+    has_access_log: bool = False,
 ) -> ASGIApp:
     """The ASGI application over an open service; whoever opened the service closes it.
 
-    `key`: the admin's, in short for `rules`, which say all about who may come in.
+    `key`: the admin's, in short for `rules`, which say all about who may come in. `admission`: how much work there may
+    be at once, and that no more is taken when it drains.
     """
     rules = rules or AccessRules(admin_key=key)
     app = FastAPI(title="Antroute", version=VERSION, docs_url=None, redoc_url=None)
     app.state.service = service
+    app.state.admission = admission = admission or Admission()
     app.state.needs_key = rules.demands_key
-    app.state.metrics = Metrics()
-    app.state.metrics.pending.set_function(lambda: len(service.nodes.recorder.pending))
-    for role in (ACTIVE, SHADOW):
-        app.state.metrics.forecast_failures.labels(role).set_function(partial(_failures, service, role))
-    service.listeners.append(app.state.metrics)
+    app.state.metrics = metrics = watched(service, admission)
     door = make_door(service.stores, rules)
     app.state.keyring = door.keyring
     service.listeners.append(TokenCount())
@@ -47,8 +51,5 @@ def make_app(
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
-    return CountedApp(Guard(app, access=door.access, rates=door.rates, body_bytes=body_bytes), app.state.metrics)
-
-
-def _failures(service: Service, role: str) -> int:
-    return service.trained.failures[role].count
+    guarded = Guard(AdmittedApp(app, admission), access=door.access, rates=door.rates, body_bytes=body_bytes)
+    return ObservedApp(guarded, metrics, has_access_log=has_access_log)

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from orchestrator.metrics import Metrics, looked_up
 from orchestrator.service import Service
 from storage.errors import ServiceError
 
@@ -33,6 +34,8 @@ async def alive() -> dict[str, str]:
 async def ready(request: Request) -> JSONResponse:
     """Whether a query would be taken now: the database answers and somebody could be asked."""
     service: Service = request.app.state.service
+    if request.app.state.admission.is_draining:
+        return JSONResponse({"status": "stopping"}, 503)
     try:
         problems = await service.problems()
     except ServiceError as error:
@@ -46,5 +49,7 @@ async def ready(request: Request) -> JSONResponse:
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Prometheus text."""
-    text, content_type = request.app.state.metrics.render()
+    found: Metrics = request.app.state.metrics
+    await looked_up(request.app.state.service, found)
+    text, content_type = found.render()
     return Response(text, media_type=content_type)

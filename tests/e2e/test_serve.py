@@ -39,7 +39,8 @@ def test_signal_while_a_model_is_asked_settles_it(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
         models = {"small": {"provider": "openai", "base_url": url, "price_output_usd_per_mtok": 1}}
         candidates = [{"agent": "single_turn", "model": "small"}]
-        home = Home(tmp_path, {**SCRIPTED, "models": models, "candidates": candidates})
+        settings = {**SCRIPTED, "models": models, "candidates": candidates, "server": {"drain_seconds": 0.2}}
+        home = Home(tmp_path, settings)
         with home.served() as server, closing(asking(server)), closing(silent.accept()[0]) as asked:
             assert asked.recv(4) == b"POST"
             assert httpx.get(f"{server.address}/healthz").status_code == 200
