@@ -9,6 +9,8 @@
   - BodyTooLarge          (an InvalidInput) the caller's request has more bytes than are taken
   - RateLimited           the caller asked more than the key or its tenant may, in this time
   - Overloaded            the service has as much work as it can take
+  - JobUnfinished         the caller wants the result of a job that has not ended
+  - JobCancelled          the caller wants the result of a job that was cancelled
   - PromotionRefused      the operator's router did not pass its gate
   - ServerUnreachable     the SDK's client could not reach the service
 """
@@ -41,6 +43,7 @@ from storage.errors import (
     StorageUnavailable,
     VersionConflict,
 )
+from storage.job_records import Job
 from storage.money import quantity
 
 
@@ -112,6 +115,25 @@ class Overloaded(OrchestratorError):
     is_retryable = True
 
 
+class JobUnfinished(OrchestratorError):
+    """The job has not ended."""
+
+    code = "job_unfinished"
+    hint = "Follow its events, or ask again."
+    is_retryable = True
+    retry_after_seconds = 1.0
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls(f"Job {job.id!r} is {job.state}: there is no result yet.")
+
+
+class JobCancelled(OrchestratorError):
+    """The job was cancelled: there is no result."""
+
+    code = "job_cancelled"
+
+
 class PromotionRefused(OrchestratorError):
     """The router did not pass its gate."""
 
@@ -130,11 +152,11 @@ CODE_TO_ERROR: dict[str, type[ServiceError]] = {
     cls.code: cls
     for cls in (
         AgentError, ArtifactRefused, BudgetAsk, BudgetExceeded, DeadlineExceeded, EncoderUnavailable,
-        IdempotencyConflict, IndexRefused, LeaseLost, LogCorrupt, ModelFileMissing, ModelRefused, ModelUnavailable,
-        NoCandidate, NotAuthenticated, NotPermitted, OrchestratorError, Overloaded, PromotionRefused, RateLimited,
-        RecordNotFound, RoutingError, ServerUnreachable, ServiceError, SettingsInvalid, SkillError, SkillFailed,
-        SkillNotFound, SkillRefused, SkillUnavailable, StorageError, StorageUnavailable, UnknownPolicy, UnknownRouter,
-        VersionConflict,
+        IdempotencyConflict, IndexRefused, JobCancelled, JobUnfinished, LeaseLost, LogCorrupt, ModelFileMissing,
+        ModelRefused, ModelUnavailable, NoCandidate, NotAuthenticated, NotPermitted, OrchestratorError, Overloaded,
+        PromotionRefused, RateLimited, RecordNotFound, RoutingError, ServerUnreachable, ServiceError, SettingsInvalid,
+        SkillError, SkillFailed, SkillNotFound, SkillRefused, SkillUnavailable, StorageError, StorageUnavailable,
+        UnknownPolicy, UnknownRouter, VersionConflict,
     )
 }  # fmt: skip
 

@@ -1,0 +1,205 @@
+"""Durable jobs over HTTP: submit, look, follow, cancel, and fetch what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from sse_starlette import EventSourceResponse
+
+from orchestrator.errors import JobCancelled, JobUnfinished
+from orchestrator.job_views import event_view, job_view, result_view
+from orchestrator.jobs.jobs import Jobs, Submitted
+from orchestrator.jobs.request import JobRequest
+from orchestrator.rest.errors import body_of
+from orchestrator.rest.identity_of import identity_of
+from orchestrator.rest.inspect import service_of
+from orchestrator.rest.schemas import Body, RunBudget
+from storage.errors import InvalidInput, ServiceError
+from storage.job_records import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job, JobFilter, JobState
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+MOST_IN_BATCH = 1000
+LONGEST_KEY = 200  # characters of an Idempotency-Key; a batch adds each job's place to it
+PING_SECONDS = 15
+LAST_NUMBER = 2**63 - 1  # what a database can count to
+ENDED_STATUS = 409  # of a result that is none: the request was right, and asking again will not help
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=LONGEST_KEY)]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Raises ValueError for a time that leaves the calendar."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("this time cannot be told in UTC") from exc
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class JobBody(Body):
+    """One job: the name of a workflow, or its definition, and a text for each of its inputs."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"workflow": "ask", "input": {"text": "What is 17% of 2340?"}}]},
+    )
+
+    workflow: Annotated[str, Field(max_length=200)] | dict[str, Any] = "ask"
+    input: dict[str, Any] = Field(default_factory=dict, max_length=64)
+    budget: RunBudget | None = None
+    deadline: Moment | None = None
+    not_before: Moment | None = None
+    priority: int = Field(default=0, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)
+    metadata: dict[str, str] = Field(default_factory=dict, max_length=16)
+    webhook_url: str | None = Field(default=None, max_length=2048)
+
+    def request(self, key: str | None) -> JobRequest:
+        return JobRequest(
+            workflow=self.workflow,
+            input=self.input,
+            limits=None if self.budget is None else self.budget.model_dump(exclude_none=True),
+            deadline=self.deadline,
+            not_before=self.not_before,
+            priority=self.priority,
+            metadata=self.metadata,
+            webhook_url=self.webhook_url,
+            idempotency_key=key,
+        )
+
+
+class JobBatch(Body):
+    """Up to 1000 jobs, of which all are taken or none."""
+
+    jobs: list[JobBody] = Field(min_length=1, max_length=MOST_IN_BATCH)
+
+
+class JobQuery(BaseModel):
+    """Filters on an allow-list; an unknown one is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: JobState | None = None
+    workflow: str | None = Field(default=None, max_length=200)
+    cursor: int | None = Field(default=None, ge=0, le=LAST_NUMBER)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class EventQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    after: int = Field(default=0, ge=0, le=LAST_NUMBER)
+
+
+def jobs_of(request: Request) -> Jobs:
+    jobs: Jobs = service_of(request).jobs
+    return jobs
+
+
+@router.post("", status_code=201)
+async def submit_job(body: JobBody, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+    """The job, as it is stored; 200 where the Idempotency-Key and the same body made it before."""
+    [submitted] = await jobs_of(request).submitted([body.request(idempotency_key)], identity_of(request))
+    return _answer(job_view(submitted.job), [submitted], location=_path(submitted.job))
+
+
+@router.post("/batch", status_code=201)
+async def submit_jobs(body: JobBatch, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+    """All of them or none, in order; with an Idempotency-Key, the same batch again gives the same jobs."""
+    keys = [None if idempotency_key is None else f"{idempotency_key}/{place}" for place in range(len(body.jobs))]
+    requests = [job.request(key) for job, key in zip(body.jobs, keys, strict=True)]
+    submitted = await jobs_of(request).submitted(requests, identity_of(request))
+    return _answer({"jobs": [job_view(each.job) for each in submitted]}, submitted)
+
+
+@router.get("")
+async def list_jobs(request: Request, query: Annotated[JobQuery, Query()]) -> dict[str, Any]:
+    """Newest first; `cursor` takes the `next_cursor` of the page before."""
+    wanted = JobFilter(state=query.state, workflow=query.workflow, before_position=query.cursor, limit=query.limit)
+    found = await jobs_of(request).find(wanted, identity_of(request))
+    next_cursor = found[-1].position if len(found) == query.limit else None
+    return {"jobs": [job_view(job) for job in found], "next_cursor": next_cursor}
+
+
+@router.get("/{job_id}")
+async def get_job(job_id: str, request: Request) -> dict[str, Any]:
+    """Where it stands."""
+    return job_view(await jobs_of(request).get(job_id, identity_of(request)))
+
+
+@router.post("/{job_id}/cancel")
+async def cancel_job(job_id: str, request: Request) -> dict[str, Any]:
+    """A queued job never runs, a running one stops within seconds; one that has ended stays as it is."""
+    return job_view(await jobs_of(request).cancel(job_id, identity_of(request)))
+
+
+@router.get("/{job_id}/result")
+async def get_result(job_id: str, request: Request) -> Response:
+    """What each step answered. 409 while the job has not ended, and, with the job's own error, where it failed."""
+    jobs, identity = jobs_of(request), identity_of(request)
+    job = await jobs.get(job_id, identity)
+    if not job.has_ended:
+        raise JobUnfinished.of(job)
+    if job.state == "cancelled":
+        raise JobCancelled(f"Job {job_id!r} was cancelled.")
+    try:
+        return JSONResponse(result_view(await jobs.result(job_id, identity)))
+    except ServiceError as error:
+        if job.state == "succeeded":
+            raise
+        error.is_retryable = False
+        return JSONResponse(body_of(error), ENDED_STATUS)
+
+
+@router.get("/{job_id}/events")
+async def follow_job(
+    job_id: str,
+    request: Request,
+    query: Annotated[EventQuery, Query()],
+    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+) -> Response:
+    """Server-sent events until the job has ended; each one's id is what `Last-Event-ID` or `after` resumes at.
+
+    204 where it has ended and nothing came after that: there is nothing to reconnect for.
+    """
+    jobs, identity = jobs_of(request), identity_of(request)
+    after = max(query.after, _number(last_event_id))
+    job = await jobs.get(job_id, identity)
+    if job.has_ended and not await service_of(request).stores.jobs.events(job_id, after=after, limit=1):
+        return Response(status_code=204)
+    events = _events(jobs, job_id, after, request)
+    return EventSourceResponse(events, ping=PING_SECONDS, headers={"cache-control": "no-store"})
+
+
+async def _events(jobs: Jobs, job_id: str, after: int, request: Request) -> AsyncGenerator[dict[str, str], None]:
+    async with aclosing(jobs.events(job_id, after=after, identity=identity_of(request))) as events:
+        async for event in events:
+            yield {"id": str(event.seq), "event": event.kind, "data": orjson.dumps(event_view(event)).decode()}
+
+
+def _number(text: str | None) -> int:
+    """Of a Last-Event-ID. Raises InvalidInput for one that we never sent."""
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit()) or int(text) > LAST_NUMBER:
+        raise InvalidInput(f"Last-Event-ID is {text!r}; it must be the id of an event.", field="last-event-id")
+    return int(text)
+
+
+def _answer(view: dict[str, Any], submitted: list[Submitted], *, location: str | None = None) -> JSONResponse:
+    status: Literal[200, 201] = 201 if any(each.is_new for each in submitted) else 200
+    return JSONResponse(view, status, headers={} if location is None else {"location": location})
+
+
+def _path(job: Job) -> str:
+    return f"{router.prefix}/{job.id}"
