@@ -12,7 +12,20 @@ from orchestrator.keys.door import make_door
 from orchestrator.keys.rates import TokenCount
 from orchestrator.metrics import watched
 from orchestrator.overload import Admission
-from orchestrator.rest import budgets, chat, identity, inspect, keys, memory, operations, routers, skills, tenants
+from orchestrator.rest import (
+    budgets,
+    chat,
+    identity,
+    inspect,
+    jobs,
+    keys,
+    memory,
+    operations,
+    routers,
+    skills,
+    tenants,
+    webhooks,
+)
 from orchestrator.rest.admitted import AdmittedApp
 from orchestrator.rest.errors import http_error, service_error, validation_error
 from orchestrator.rest.guard import Guard
@@ -21,6 +34,9 @@ from orchestrator.service import Service
 from storage.errors import ServiceError
 
 VERSION = "0.1.0"
+PARTS = (
+    budgets, chat, identity, inspect, jobs, keys, memory, operations, routers, skills, tenants, webhooks,
+)  # fmt: skip
 
 
 def make_app(
@@ -46,7 +62,7 @@ def make_app(
     door = make_door(service.stores, rules)
     app.state.keyring = door.keyring
     service.listeners.append(TokenCount())
-    for part in (budgets, chat, identity, inspect, keys, memory, operations, routers, skills, tenants):
+    for part in PARTS:
         app.include_router(part.router)
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, validation_error)
