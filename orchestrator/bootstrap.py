@@ -20,11 +20,13 @@ from agents.registry import make_agent
 from orchestrator.around_router import around, rebook
 from orchestrator.candidate_groups import candidate_groups
 from orchestrator.candidates import candidates_in, cards_in, endpoints_in
+from orchestrator.checkpoints import Checkpoints
 from orchestrator.conditions import LiveConditions
 from orchestrator.errors import SettingsInvalid
 from orchestrator.found_skills import SkillFinder, SkillIndex
 from orchestrator.graph import build_run_graph
 from orchestrator.health import ModelHealth
+from orchestrator.job_bootstrap import made_jobs
 from orchestrator.model_paths import model_path
 from orchestrator.nodes import Nodes
 from orchestrator.plans.base import PlanSpec
@@ -99,6 +101,7 @@ async def bootstrap(
         libraries = await _given(skills) if skills else await open_libraries(settings)
         opened.push_async_callback(libraries.close)
         await _check(settings, candidates, libraries.named)
+        has_own_stores = stores is not None
         stores = stores or await open_stores(settings.store_url, mode=settings.write_mode)
         opened.push_async_callback(stores.close)
         first_counter = await next_counter(stores, settings.seed)
@@ -157,7 +160,9 @@ async def bootstrap(
         nodes.recorder.start()
         rates = VerifierRates(verifiers.name_to_kind)
         await rates.restore(stores, limit=settings.relearn_limit)
-        return Service(
+        checkpoints = Checkpoints(stores.url if has_own_stores else settings.store_url)
+        opened.push_async_callback(checkpoints.close)
+        service = Service(
             nodes=nodes,
             plans=plans_of(settings),
             verdicts=Verdicts(nodes=nodes, rates=rates),
@@ -176,8 +181,11 @@ async def bootstrap(
             trails=trails,
             skills=made_catalog(settings, stores.skills, files=files, index=index),
             webhooks=make_webhooks(settings, stores),
-            on_close=opened.pop_all().aclose,
+            on_close=opened.aclose,
         )
+        service.jobs, service.worker = made_jobs(settings, service, checkpoints)
+        service.on_close = opened.pop_all().aclose
+        return service
 
 
 def plans_of(settings: Settings) -> Plans:

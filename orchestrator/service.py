@@ -15,6 +15,8 @@ from orchestrator.caller import Caller, current_caller
 from orchestrator.exhaustion import chosen, more_budget
 from orchestrator.found_skills import FoundSkills
 from orchestrator.graph import RunGraph
+from orchestrator.jobs.jobs import Jobs
+from orchestrator.jobs.worker import JobWorker
 from orchestrator.nodes import Nodes
 from orchestrator.overload import stopping
 from orchestrator.plan_runs import run_plan
@@ -66,9 +68,11 @@ class Service:
     verdicts: Verdicts
     verifiers: NamedVerifiers = field(default_factory=NamedVerifiers)
     listeners: list[RunListener] = field(default_factory=list)
+    first_word_listeners: list[Callable[[str, float], None]] = field(default_factory=list)  # candidate id, seconds
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
-    first_word_listeners: list[Callable[[str, float], None]] = field(default_factory=list)  # candidate id, seconds
+    jobs: Jobs = field(init=False)
+    worker: JobWorker = field(init=False)  # of this process; started by whoever wants jobs to be run here
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -194,6 +198,7 @@ class Service:
 
     async def close(self) -> None:
         """Ends the runs under way, writes what waits, stops model servers and closes the stores."""
+        await self.worker.stop()
         self.cut_short()
         await asyncio.gather(*self.runs, return_exceptions=True)
         await self.nodes.recorder.stop()

@@ -19,11 +19,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from orchestrator.budget_settings import BudgetSettings
 from orchestrator.errors import SettingsInvalid
+from orchestrator.job_settings import JobSettings
 from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
 from orchestrator.settings_errors import fault_line, nearest
 from orchestrator.telemetry.settings import TelemetrySettings
 from orchestrator.verifiers.settings import VerifierSettings
 from orchestrator.webhooks.settings import WebhookSettings
+from orchestrator.workflow_json import WorkflowBody
 
 ENV_PREFIX = "ANTROUTE_"
 SETTINGS_VARIABLE = "ANTROUTE_SETTINGS"
@@ -307,6 +309,8 @@ class Settings(BaseSettings):
     limits: InputLimits = InputLimits()
     server: ServerSettings = ServerSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    jobs: JobSettings = JobSettings()
+    workflows: dict[str, WorkflowBody] = Field(default_factory=dict)  # that jobs may name
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @property

@@ -2,23 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, Unpack
 
 from orchestrator.allocation import Allocation, StepNeed
 from orchestrator.budget_options import limits_of
-from orchestrator.graph import build_workflow_graph
-from orchestrator.run_options import RunOptions
-from orchestrator.service import Run, Service
+from orchestrator.graph import answers_of
+from orchestrator.run import Run
+from orchestrator.run_options import Defaults, RunOptions
 from orchestrator.workflow import Step, Workflow, WorkflowRun
 from storage.budget_records import RESOURCES, Amount, BudgetAccount, BudgetLimits
 from storage.errors import InvalidInput
 from storage.records import new_id
+from storage.stores import Stores
+
+
+class WorkflowHost(Protocol):
+    """What of the service a workflow needs."""
+
+    defaults: Defaults
+
+    @property
+    def stores(self) -> Stores: ...
+
+    async def run(self, text: str, **options: Unpack[RunOptions]) -> Run: ...
+
+    async def worst_cases(self, text: str, options: RunOptions) -> list[Amount]: ...
+
+
+@dataclass(kw_only=True)
+class StepRuns:
+    """The steps of a workflow that is under way: each gets its share of what is left, and is run and paid by itself.
+
+    `earlier` is what the run's account had spent or held before; the steps of `done` need no share any more.
+    """
+
+    host: WorkflowHost
+    workflow: Workflow
+    inputs: Mapping[str, str]
+    run_id: str  # also the id of the account, which is open
+    limits: BudgetLimits
+    common: RunOptions = field(default_factory=RunOptions)  # of all steps
+    earlier: Amount = Amount()
+    done: frozenset[str] = frozenset()
+    runs: dict[str, Run] = field(default_factory=dict)  # by step
+
+    def __post_init__(self) -> None:
+        self.allocation = Allocation(
+            limits=self.limits.less(self.earlier),
+            needs={name: _need(step, self.limits) for name, step in self.workflow.steps.items()},
+            taken=dict.fromkeys(self.done, Amount()),
+        )
+
+    @property
+    def name_to_needs(self) -> dict[str, list[str]]:
+        """The steps that each step needs."""
+        steps = self.workflow.steps
+        return {name: [need for need in step.needs if need in steps] for name, step in steps.items()}
+
+    async def __call__(self, name: str, values: Mapping[str, str]) -> str:
+        """The step's answer. Raises what `Service.run` raises."""
+        step = self.workflow.steps[name]
+        text = step.filled({**self.inputs, **values})
+        options: RunOptions = {**step.options, **self.common, "run_id": self.run_id, "step": name}
+        options["account"] = self.run_id
+        options.pop("budget_usd", None)
+        least = await self._least(name, text, options)
+        account = await self.host.stores.budgets.get(self.run_id)
+        self.allocation.limits = account.limits.less(self.earlier)  # more may have been granted
+        options["budget"] = self.allocation.begin(name, p95=least)
+        self.runs[name] = await self.host.run(text, **options)
+        self.allocation.end(name, spent=self.runs[name].spent)
+        return self.runs[name].answer
+
+    async def _least(self, name: str, text: str, options: RunOptions) -> Amount:
+        """What the step takes at worst if the candidate who takes least does it; nothing where nobody may do it.
+
+        The last step to begin may take all that is left, so that nobody asks what it needs.
+        """
+        begun = {*self.allocation.taken, *self.allocation.shares, name}
+        if begun >= set(self.workflow.steps):
+            return Amount()
+        needs = await self.host.worst_cases(text, options)
+        return Amount.of({each: min((getattr(need, each) for need in needs), default=0) for each in RESOURCES})
 
 
 async def run_workflow(
-    service: Service,
+    service: WorkflowHost,
     workflow: Workflow,
     inputs: Mapping[str, str],
     *,
@@ -31,34 +103,13 @@ async def run_workflow(
     run_id = new_id("run")
     limits = limits_of(budget, budget_usd, service.defaults.run_limits)
     await service.stores.budgets.open(BudgetAccount.of(run_id, limits, parent_id=account))
-    allocation = Allocation(limits=limits, needs={name: _need(step, limits) for name, step in workflow.steps.items()})
-    runs: dict[str, Run] = {}
-
-    def work(step: Step) -> Callable[[Mapping[str, str]], Awaitable[str]]:
-        options: RunOptions = {**step.options, "run_id": run_id, "step": step.name, "account": run_id}
-        options.pop("budget_usd", None)
-
-        async def run(values: Mapping[str, str]) -> str:
-            text = step.filled({**inputs, **values})
-            least = await _least(service, text, options)
-            allocation.limits = (await service.stores.budgets.get(run_id)).limits  # more may have been granted
-            options["budget"] = allocation.begin(step.name, p95=least)
-            runs[step.name] = await service.run(text, **options)
-            allocation.end(step.name, spent=runs[step.name].spent)
-            return runs[step.name].answer
-
-        return run
-
-    graph = build_workflow_graph(
-        {name: work(step) for name, step in workflow.steps.items()},
-        {name: [need for need in step.needs if need in workflow.steps] for name, step in workflow.steps.items()},
-    )
-    final = await graph.ainvoke({"values": {}})
+    steps = StepRuns(host=service, workflow=workflow, inputs=inputs, run_id=run_id, limits=limits)
+    answers = await answers_of(steps.name_to_needs, steps)
     return WorkflowRun(
         run_id=run_id,
-        answers={name: final["values"][name] for name in workflow.steps},
-        runs={name: runs[name] for name in workflow.steps},
-        cost_usd=sum((run.cost_usd for run in runs.values()), Decimal(0)),
+        answers=answers,
+        runs={name: steps.runs[name] for name in workflow.steps},
+        cost_usd=sum((run.cost_usd for run in steps.runs.values()), Decimal(0)),
     )
 
 
@@ -81,9 +132,3 @@ def _need(step: Step, limits: BudgetLimits) -> StepNeed:
     if limits.seconds is not None:
         sla = sla.lower(BudgetLimits(seconds=options.get("timeout_seconds")))
     return StepNeed(sla=sla, is_critical=step.is_critical)
-
-
-async def _least(service: Service, text: str, options: RunOptions) -> Amount:
-    """What the step takes at worst if the candidate who takes least does it; nothing where nobody may do it."""
-    needs = await service.worst_cases(text, options)
-    return Amount.of({name: min((getattr(each, name) for each in needs), default=0) for name in RESOURCES})

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 
-WORK = "work"  # rung when a job is queued
+WORK = "work"  # rung when a job is queued, or a slot is free
+CANCELS = "cancels"  # rung when a running job is to be cancelled
 
 
 class Bell:

@@ -11,7 +11,7 @@ import orjson
 
 from orchestrator.errors import Overloaded, error_of
 from orchestrator.identity import LOCAL, Identity
-from orchestrator.jobs.bell import WORK, Bell
+from orchestrator.jobs.bell import CANCELS, WORK, Bell
 from orchestrator.jobs.request import JobRequest, JobResult
 from orchestrator.jobs.submission import Submissions
 from storage.errors import InvalidInput, RecordNotFound
@@ -89,6 +89,7 @@ class Jobs:
         """A queued job is cancelled for good, a running one stops within seconds. Raises RecordNotFound."""
         await self.get(job_id, identity)
         job = await self.stores.jobs.cancel(job_id)
+        self.bell.ring(CANCELS)
         self.bell.ring(job_id)
         return job
 

@@ -1,0 +1,57 @@
+"""Builds what runs durable jobs, for the composition root."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from orchestrator.checkpoints import Checkpoints
+from orchestrator.jobs.bell import Bell
+from orchestrator.jobs.definitions import Workflows
+from orchestrator.jobs.jobs import Jobs
+from orchestrator.jobs.runs import JobRuns
+from orchestrator.jobs.submission import Submissions
+from orchestrator.jobs.worker import JobWorker
+from orchestrator.run_options import RunOptions
+from orchestrator.settings import Settings
+from orchestrator.webhooks.messages import delivery_of
+from orchestrator.webhooks.service import Webhooks
+from orchestrator.workflow_runs import WorkflowHost
+
+
+class JobHost(WorkflowHost, Protocol):
+    """What of the service jobs need."""
+
+    webhooks: Webhooks
+
+    def start(self, text: str, options: RunOptions) -> object: ...
+
+
+def made_jobs(settings: Settings, host: JobHost, checkpoints: Checkpoints) -> tuple[Jobs, JobWorker]:
+    """The use cases, and the worker, which has yet to be started. Raises InvalidInput for a wrong workflow."""
+    bell, stores = Bell(), host.stores
+    named = {name: body.model_dump(mode="json", exclude_unset=True) for name, body in settings.workflows.items()}
+    submissions = Submissions(
+        workflows=Workflows.of(named),
+        defaults=host.defaults,
+        check_step=host.start,
+        check_url=host.webhooks.check_url,
+        request_bytes=settings.limits.body_bytes,
+    )
+    jobs = Jobs(
+        stores=stores,
+        submissions=submissions,
+        bell=bell,
+        most_queued=settings.jobs.most_queued,
+        poll_seconds=settings.jobs.poll_seconds,
+    )
+    worker = JobWorker(
+        store=stores.jobs,
+        runs=JobRuns(host=host, checkpoints=checkpoints, bell=bell),
+        bell=bell,
+        slots=settings.jobs.slots,
+        lease_seconds=settings.jobs.lease_seconds,
+        poll_seconds=settings.jobs.poll_seconds,
+        most_claims=settings.jobs.most_claims,
+        delivery_of=delivery_of,
+    )
+    return jobs, worker
