@@ -11,8 +11,8 @@ from tests.orchestrator.rest_app import ADMIN_KEY, MakeHttp, chat
 
 CHAT = "/v1/chat/completions"
 ROUTES = [
-    ("POST", CHAT), ("GET", "/v1/models"), ("GET", "/v1/decisions/x"), ("POST", "/v1/audit/verify"), ("GET", "/metrics"),
-    ("GET", "/openapi.json"), ("GET", "/v1/nothing"), ("GET", "/"),
+    ("POST", CHAT), ("GET", "/v1/models"), ("GET", "/v1/decisions/x"), ("POST", "/v1/audit/verify"),
+    ("GET", "/metrics"), ("GET", "/openapi.json"), ("GET", "/v1/nothing"), ("GET", "/"),
 ]  # fmt: skip
 
 
