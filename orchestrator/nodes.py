@@ -21,6 +21,7 @@ from orchestrator.conditions import LiveConditions
 from orchestrator.errors import BudgetAsk, DeadlineExceeded, Failure
 from orchestrator.exhaustion import chosen
 from orchestrator.expectations import expected_quality
+from orchestrator.fencing import current_fence
 from orchestrator.found_skills import SkillFinder
 from orchestrator.health import ModelHealth
 from orchestrator.observing import Observed, ObservedLLM
@@ -86,7 +87,7 @@ class Nodes:
             if state.get("is_degraded"):
                 attributes["budget.output_tokens"] = str(state["query"].generation.max_output_tokens)
             items: list[Item] = [state["payload"]] if attempt == 1 else []
-            await self.stores.journal.write(*items, decision)
+            await self.stores.journal.write(*items, decision, fence=current_fence.get())
             self.router.begun(state["query"], decision)
             note_decision(decision)
         tried = (*state["tried"], *([decision.candidate_id] if decision.candidate_id else ()))
@@ -180,7 +181,9 @@ class Nodes:
     async def _hold(self, state: RunState) -> Hold:
         decision = state["decision"]
         seconds = state["timeout_seconds"] + HOLD_GRACE_SECONDS
-        return await self.stores.budgets.hold(decision.account_id, reserved(decision), expires_in_seconds=seconds)
+        return await self.stores.budgets.hold(
+            decision.account_id, reserved(decision), expires_in_seconds=seconds, fence=current_fence.get()
+        )
 
     def _actual(self, decision: Decision, outcome: Outcome) -> Amount:
         """What the execution took; of seconds that are limited never more than were held, when it was cut short."""
