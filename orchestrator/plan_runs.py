@@ -16,6 +16,7 @@ from orchestrator.checkers import Checker, check
 from orchestrator.errors import BudgetAsk, DeadlineExceeded
 from orchestrator.exhaustion import chosen
 from orchestrator.expectations import expected_quality
+from orchestrator.fencing import current_fence
 from orchestrator.plans.base import Answer, Ask, Plan, PlanResult, Standing
 from orchestrator.rewards import USUAL_CALL
 from orchestrator.run_options import RunOptions
@@ -46,6 +47,7 @@ OF_THE_RUN = (
     "timeout_seconds",
     "on_exhausted",
 )  # options that each ask keeps
+BESIDE_TEXTS = ("asked", "later", "call")
 
 
 class CheckerVerifier:
@@ -211,6 +213,8 @@ class ServiceWork:
             messages=self.query.context_messages if ask.messages is None else tuple(ask.messages),
             timeout_seconds=max(self.seconds_left(), 0.001),
         )
+        if ask.text is None and ask.messages is None:  # what the caller's conversation holds beside texts
+            options.update({name: self.options[name] for name in BESIDE_TEXTS if name in self.options})  # type: ignore[typeddict-item]  # names of a TypedDict
         state = self.service.start(self.query.text if ask.text is None else ask.text, options)
         wanted = self.options.get("candidate")
         if ask.among is None and ask.candidate is not None and wanted not in (None, ask.candidate):
@@ -280,7 +284,7 @@ async def run_plan(
         late.decision_id = getattr(exc, "decision_id", None)
         raise late from exc
     finally:
-        await service.stores.journal.write(*tracer.collect(query))
+        await service.stores.journal.write(*tracer.collect(query), fence=current_fence.get())
 
 
 async def _verifier(work: ServiceWork) -> Verifier | None:

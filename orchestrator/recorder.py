@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from orchestrator.fencing import current_fence
 from storage.errors import ServiceError, StorageUnavailable
+from storage.job_records import Fence
 from storage.records import Amount, Decision, Hold, Outcome, Reward, utc_now
 from storage.stores import Item, Stores
 
@@ -28,6 +30,7 @@ class Entry:
     items: tuple[Item, ...] = ()
     decision: Decision | None = None
     reward: Reward | None = None
+    fence: Fence | None = field(default_factory=current_fence.get)  # of the job that it was done for
 
 
 class Recorder:
@@ -85,8 +88,8 @@ class Recorder:
 
     async def _write(self, entry: Entry) -> None:
         if entry.hold_id is not None:
-            await self.stores.budgets.settle(entry.hold_id, entry.spent)
-        await self.stores.journal.write(*entry.items)
+            await self.stores.budgets.settle(entry.hold_id, entry.spent, fence=entry.fence)
+        await self.stores.journal.write(*entry.items, fence=entry.fence)
         if entry.decision is not None and entry.reward is not None:  # after the caller has been answered
             asyncio.get_running_loop().call_soon(self.learn, entry.decision, entry.reward)
         for listener in self.listeners:

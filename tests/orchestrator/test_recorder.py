@@ -20,6 +20,7 @@ from orchestrator.service import Service
 from storage.audit import verify
 from storage.conformance import a_decision, a_payload, a_reward, an_outcome
 from storage.errors import RecordNotFound, StorageUnavailable
+from storage.job_records import Fence
 from storage.records import Amount, BudgetAccount, Decision, Outcome, Reward
 from storage.registry import open_stores
 from storage.sql.stores import open_sql
@@ -181,7 +182,7 @@ class FailingJournal:
         self.errors = list(errors)
         self.items: list[Item] = []
 
-    async def write(self, *items: Item) -> None:
+    async def write(self, *items: Item, fence: Fence | None = None) -> None:
         if self.errors:
             raise self.errors.pop(0)
         self.items += items
