@@ -38,9 +38,10 @@ class LocalWindows(Storage, SlidingWindowCounterSupport):
 
     STORAGE_SCHEME = None  # made by its name, not by a URL
 
-    def __init__(self, uri: str | None = None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, uri: str | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(uri)
         self._clock = clock
+        self._began = clock()  # windows are counted from here
         self._counts: dict[str, tuple[int, int, int]] = {}  # number of the window, count of the one before, count
         self._swept = 0
 
@@ -52,7 +53,7 @@ class LocalWindows(Storage, SlidingWindowCounterSupport):
         before, before_seconds, count, _ = await self.get_sliding_window(key, expiry)
         if int(before * before_seconds / expiry + count) + amount > limit:
             return False
-        window = int(self._clock() / expiry)
+        window = int(self._passed() / expiry)
         if len(self._counts) >= MOST_WINDOWS and self._swept != window:
             self._counts = {name: each for name, each in self._counts.items() if each[0] >= window - 1}
             self._swept = window
@@ -60,7 +61,7 @@ class LocalWindows(Storage, SlidingWindowCounterSupport):
         return True
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        now = self._clock()
+        now = self._passed()
         window, passed = int(now / expiry), now % expiry
         number, before, count = self._counts.get(key, (window, 0, 0))
         if number == window - 1:
@@ -68,6 +69,9 @@ class LocalWindows(Storage, SlidingWindowCounterSupport):
         elif number != window:
             before = count = 0
         return before, expiry - passed, count, 2 * expiry - passed
+
+    def _passed(self) -> float:
+        return max(self._clock() - self._began, 0.0)
 
     async def clear_sliding_window(self, key: str, expiry: int) -> None:
         self._counts.pop(key, None)

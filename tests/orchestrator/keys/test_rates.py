@@ -12,7 +12,6 @@ from orchestrator.keys.rates import FAILURES_PER_MINUTE, Rates, visit_of
 from storage.key_records import RateLimits
 from tests.orchestrator.keys.clocks import Clock
 
-
 NO_LIMITS = RateLimits()
 
 
