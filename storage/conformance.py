@@ -15,6 +15,9 @@ from storage.audit import verify
 from storage.conformance_budgets import NOTHING as NOTHING
 from storage.conformance_budgets import BudgetConformance
 from storage.conformance_budgets import opened as opened
+from storage.conformance_deliveries import DeliveryConformance
+from storage.conformance_jobs import JobConformance
+from storage.conformance_keys import KeyConformance
 from storage.conformance_skills import SkillConformance
 from storage.conformance_trails import TrailConformance
 from storage.conformance_versions import PolicyVersionConformance
@@ -356,5 +359,8 @@ class StoresConformance(
     PolicyVersionConformance,
     SkillConformance,
     TrailConformance,
+    JobConformance,
+    KeyConformance,
+    DeliveryConformance,
 ):
     """The whole suite."""

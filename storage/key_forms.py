@@ -131,7 +131,8 @@ def key_is_there(key: ApiKey) -> InvalidInput:
 def _record(text: str, times: tuple[str, ...]) -> dict[str, Any]:
     plain = parsed(text)
     try:
-        plain["rates"] = RateLimits(**plain["rates"])
+        rates = {name: None if most is None else int(most) for name, most in plain["rates"].items()}
+        plain["rates"] = RateLimits(**rates)
         return plain | {name: None if plain[name] is None else moment_of(plain[name]) for name in times}
     except (KeyError, TypeError) as exc:
         raise LogCorrupt(f"A stored key or tenant is none: {exc!r}.") from exc
