@@ -7,8 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -17,25 +16,24 @@ from httpx_sse import aconnect_sse
 from agents.errors import AnswerCut
 from orchestrator.budget_options import limits_of
 from orchestrator.checkers import check
-from orchestrator.errors import BudgetAsk, ServerUnreachable, error_of
+from orchestrator.client_jobs import JobVerbs
+from orchestrator.client_wire import CONNECT_SECONDS, READ_SECONDS, amount_of, error_of_body, error_of_response
 from orchestrator.plans.base import PlanSpec
 from orchestrator.run_options import RunOptions, check_names
 from orchestrator.service import Run, Started
 from orchestrator.verifiers.base import Verdict
 from orchestrator.weights import weights_of
-from storage.budget_records import RESOURCES, Amount, BudgetLimits, Shortfall
-from storage.errors import InvalidInput, ServiceError
+from storage.budget_records import RESOURCES, BudgetLimits
+from storage.errors import InvalidInput
 from storage.records import Generation, TokenUsage
 from storage.skill_records import SkillState
 
 # Options that only the process that owns the store can honour.
-EMBEDDED_ONLY = ("account", "run_id", "step", "more_budget", "ask_person")
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 150.0  # a little more than a run's usual time limit
+EMBEDDED_ONLY = ("account", "run_id", "step", "more_budget", "ask_person", "asked", "later", "call")
 GRACE_SECONDS = 30.0  # beyond the time limit that a caller names
 
 
-class Client:
+class Client(JobVerbs):
     """Speaks to `antroute serve`; `async with` opens and closes the connection.
 
     `run`, `route`, `feedback` and `trace` take what the embedded ones take, less the options of `EMBEDDED_ONLY`.
@@ -44,26 +42,6 @@ class Client:
     >>> async with Client("http://127.0.0.1:8765") as antroute:
     ...     run = await antroute.run("What is 17% of 2340?", budget_usd=0.01)
     """
-
-    def __init__(
-        self, base_url: str, *, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=base_url.rstrip("/").removesuffix("/v1"),
-            headers={"authorization": f"Bearer {key}"} if key else {},
-            transport=transport,
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        await self._http.aclose()
 
     async def run(self, text: str, **options: Unpack[RunOptions]) -> Run:
         """Routes, executes and records one query on the server; a `checker` judges here and sends its verdict."""
@@ -90,14 +68,14 @@ class Client:
             ) as source:
                 if source.response.is_error:
                     await source.response.aread()
-                    raise _error_of(source.response)
+                    raise error_of_response(source.response)
                 yield _started(source.response.headers)
                 async for event in source.aiter_sse():
                     if event.data == "[DONE]":
                         break
                     chunk = json.loads(event.data)
                     if "error" in chunk:
-                        raise _error(chunk["error"])
+                        raise error_of_body(chunk["error"])
                     last.update({key: chunk[key] for key in ("antroute", "usage") if key in chunk})
                     for choice in chunk["choices"]:
                         if choice["finish_reason"]:
@@ -160,34 +138,6 @@ class Client:
     async def remove_skill(self, skill_id: str, *, reason: str) -> dict[str, Any]:
         """Takes the skill out of the catalogue and the index."""
         return await self._send("POST", f"/v1/skills/{quote(skill_id)}/remove", {"reason": reason})
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        patience: httpx.Timeout | None = None,
-    ) -> dict[str, Any]:
-        try:
-            response = await self._http.request(
-                method, path, json=body, headers=dict(headers or {}), timeout=patience or _timeout({})
-            )
-        except httpx.TransportError as exc:
-            raise self._unreachable(exc) from exc
-        if response.is_error:
-            raise _error_of(response)
-        try:
-            answer: dict[str, Any] = response.json()
-        except ValueError as exc:
-            raise ServiceError(f"{self._http.base_url} answered with no JSON; is it an Antroute server?") from exc
-        return answer
-
-    def _unreachable(self, exc: httpx.TransportError) -> ServerUnreachable:
-        return ServerUnreachable(
-            f"{self._http.base_url} did not answer ({type(exc).__name__}).", hint="Start it with `antroute serve`."
-        )
 
 
 def _timeout(options: RunOptions) -> httpx.Timeout:
@@ -262,16 +212,12 @@ def _run(ours: Mapping[str, Any], choice: Mapping[str, Any], usage: Mapping[str,
         plan=ours["plan"],
         decision_ids=tuple(ours["decision_ids"]),
         verdict=_verdict(ours["verdict"]),
-        spent=_amount(ours["spent"]),
+        spent=amount_of(ours["spent"]),
     )
 
 
 def _verdict(sent: Mapping[str, Any] | None) -> Verdict | None:
     return None if sent is None else Verdict(**{**sent, "cost_usd": Decimal(sent["cost_usd"])})
-
-
-def _amount(sent: Mapping[str, Any]) -> Amount:
-    return Amount(**{**sent, "usd": Decimal(sent["usd"])})
 
 
 def _started(headers: Mapping[str, str]) -> Started:
@@ -281,29 +227,4 @@ def _started(headers: Mapping[str, str]) -> Started:
         candidate_id=headers["x-antroute-candidate"],
         reserved_usd=Decimal(headers["x-antroute-reserved-usd"]),
         overhead_seconds=float(headers["x-antroute-overhead-ms"]) / 1000,
-    )
-
-
-def _error_of(response: httpx.Response) -> ServiceError:
-    try:
-        return _error(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        return ServiceError(f"The server answered {response.status_code} with no error body of ours.")
-
-
-def _error(sent: Mapping[str, Any]) -> ServiceError:
-    error = error_of(sent["code"], sent["message"], field=sent.get("param") or "", hint=sent.get("hint") or "")
-    error.decision_id = sent.get("decision_id")
-    if isinstance(error, BudgetAsk) and sent.get("shortfall"):
-        error.shortfall = _shortfall(sent["shortfall"])
-    return error
-
-
-def _shortfall(sent: Mapping[str, Any]) -> Shortfall:
-    return Shortfall(
-        run_id=sent["run_id"],
-        candidate_id=sent["candidate_id"],
-        needed=_amount(sent["needed"]),
-        remaining=BudgetLimits.of(sent["remaining"]),
-        missing=_amount(sent["missing"]),
     )
