@@ -10,6 +10,7 @@ from decimal import Decimal
 from agents.base import token_bound_of_text, worst_case_of_call
 from agents.errors import AgentError, AnswerCut, ModelUnavailable
 from agents.llm import LLM, Chunk, Completion, CompletionRequest, FinishReason
+from storage.call_records import ModelReply
 from storage.errors import BudgetExceeded
 from storage.money import dollars, quantity
 from storage.records import Amount, ModelCard, TokenUsage
@@ -26,7 +27,8 @@ class Meter:
         self.held = held
         self.spent_usd = Decimal(0)
         self.usage = TokenUsage()
-        self.finish_reason: FinishReason = "stop"  # of the latest call
+        self.finish_reason: FinishReason = "stop"  # of the latest call, as the next one
+        self.replies: tuple[ModelReply, ...] = ()
 
     def require(self, request: CompletionRequest) -> None:
         """Raises BudgetExceeded when the call's worst case is more than what is left of the hold."""
@@ -43,6 +45,9 @@ class Meter:
                 f"The next call could take {quantity('tokens', call.total)}, and {tokens_left} of the "
                 f"{self.held.tokens} held are left."
             )
+
+    def see(self, completion: Completion) -> None:
+        self.finish_reason, self.replies = completion.finish_reason, completion.replies
 
     def charge(self, usage: TokenUsage) -> None:
         self.usage += usage
@@ -67,7 +72,7 @@ class MeteredLLM:
             self.meter.charge(worst_case_of_call(request))
             raise
         self.meter.charge(completion.usage)
-        self.meter.finish_reason = completion.finish_reason
+        self.meter.see(completion)
         return completion
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
@@ -77,9 +82,10 @@ class MeteredLLM:
             async with aclosing(self.wrapped.stream(request)) as chunks:
                 async for chunk in chunks:
                     if chunk.completion is not None:
-                        usage, self.meter.finish_reason = chunk.completion.usage, chunk.completion.finish_reason
+                        usage = chunk.completion.usage
+                        self.meter.see(chunk.completion)
                     else:
-                        received_bytes += token_bound_of_text(chunk.delta)
+                        received_bytes += token_bound_of_text(chunk.piece.words if chunk.piece else chunk.delta)
                         output = max(usage.output + 1, -(-received_bytes // BYTES_PER_TOKEN))
                         usage = replace(usage, output=output)
                     yield chunk

@@ -6,6 +6,7 @@
   - BudgetAsk             (a BudgetExceeded) the caller may grant more: says how much of what, and for whom
   - NotAuthenticated      the caller sent no key, or a wrong one
   - NotPermitted          the caller may not do this here
+  - UnknownModel          (an InvalidInput) the caller named a model that there is not
   - BodyTooLarge          (an InvalidInput) the caller's request has more bytes than are taken
   - RateLimited           the caller asked more than the key or its tenant may, in this time
   - Overloaded            the service has as much work as it can take
@@ -92,6 +93,12 @@ class NotPermitted(OrchestratorError):
     """This is not permitted."""
 
     code = "not_permitted"
+
+
+class UnknownModel(InvalidInput):
+    """No candidate or model has this name."""
+
+    code = "model_not_found"
 
 
 class BodyTooLarge(InvalidInput):
@@ -196,9 +203,9 @@ class Failure:
 
 def error_of(code: str | None, message: str, *, field: str = "", hint: str = "") -> ServiceError:
     """The error that a stored outcome or a remote service tells of by its code."""
-    if code in (InvalidInput.code, BodyTooLarge.code):
-        kind = InvalidInput if code == InvalidInput.code else BodyTooLarge
-        return kind(message, field=field, hint=hint)
+    for kind in (InvalidInput, UnknownModel, BodyTooLarge):
+        if code == kind.code:
+            return kind(message, field=field, hint=hint)
     if code == AnswerCut.code:
         return AnswerCut(message, hint=hint)
     return CODE_TO_ERROR.get(code or "", ServiceError)(message, hint=hint or None)

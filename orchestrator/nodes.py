@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from agents.base import Agent
-from agents.errors import AgentError, ModelUnavailable
+from agents.errors import ModelUnavailable
 from agents.llm import LLM
 from orchestrator.budget import Meter, MeteredLLM
 from orchestrator.budget_reserves import held_seconds, limited, reserved, to_reserve
+from orchestrator.call_needs import must_pass
 from orchestrator.caller import Caller, current_caller
 from orchestrator.checkers import check
 from orchestrator.conditions import LiveConditions
@@ -26,6 +27,7 @@ from orchestrator.found_skills import SkillFinder
 from orchestrator.health import ModelHealth
 from orchestrator.observing import Observed, ObservedLLM
 from orchestrator.recorder import Entry, Recorder
+from orchestrator.replies import answer_in, recorded, storable_reply
 from orchestrator.request_context import note_decision
 from orchestrator.rewards import Rewards
 from orchestrator.run_state import RunState
@@ -144,6 +146,7 @@ class Nodes:
             **changes,
             "outcome": _spent(outcome, meter, started),
             "finish_reason": meter.finish_reason,
+            "replies": tuple(map(storable_reply, meter.replies)),
             "is_final": sink is not None and sink.has_written,
             "execute_seconds": state["execute_seconds"] + time.perf_counter() - started,
         }
@@ -152,7 +155,7 @@ class Nodes:
         """Settles the hold, stores outcome, reward and spans in one write, and teaches the policies after it."""
         decision, outcome, items = state["decision"], state["outcome"], list[Item]()
         if outcome.status == "succeeded":
-            payload = Payload.of(state["answer"])
+            payload = Payload.of(recorded(state["answer"], state.get("replies", ())))
             outcome = replace(outcome, payload_id=payload.id, payload_digest=payload.digest)
             checker = state.get("checker")
             if checker is not None:
@@ -225,6 +228,7 @@ class Nodes:
         return Limits(
             remaining=remaining,
             required_capabilities=state["query"].required_capabilities,
+            must_pass_calls=must_pass(state["query"]),
             model_to_failure={**resting(self, state), **self.absent_models},
             tried=frozenset(state["tried"]),
             only=among if pinned is None else frozenset({pinned}),
@@ -267,6 +271,7 @@ class Nodes:
             worst_case=checked_amount(worst_case, "worst_case"),
             longest_call_tokens=bound.longest_call,
             condition=self.conditions.of(candidate),
+            passes_calls=self.agents[candidate.agent].passes_calls,
         )
 
     async def _no_candidate(self, state: RunState) -> ServiceError:
@@ -305,9 +310,7 @@ class Nodes:
                 ) from exc
             finally:
                 attributes["cost_usd"] = f"{meter.spent_usd:f}"
-        if not answer.strip():
-            raise AgentError(f"{candidate.id!r} gave an empty answer.")
-        return storable(answer)
+        return answer_in(answer, meter, candidate_id=candidate.id)
 
     def _seconds_for(self, state: RunState) -> float:
         """All that are left; half of them for a trial that may fail while somebody else could still answer."""

@@ -214,7 +214,7 @@ class ServiceWork:
             timeout_seconds=max(self.seconds_left(), 0.001),
         )
         if ask.text is None and ask.messages is None:  # what the caller's conversation holds beside texts
-            options.update({name: self.options[name] for name in BESIDE_TEXTS if name in self.options})  # type: ignore[typeddict-item]  # names of a TypedDict
+            options.update({name: self.options[name] for name in BESIDE_TEXTS if name in self.options})  # type: ignore[literal-required]  # names of a TypedDict
         state = self.service.start(self.query.text if ask.text is None else ask.text, options)
         wanted = self.options.get("candidate")
         if ask.among is None and ask.candidate is not None and wanted not in (None, ask.candidate):

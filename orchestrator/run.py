@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from agents.llm import FinishReason
 from orchestrator.verifiers.base import Verdict
+from storage.call_records import ModelReply, ReplyPiece
 from storage.records import Amount, TokenUsage
 
 
@@ -25,6 +26,7 @@ class Run:
     overhead_seconds: float  # ours: all but the candidates' own time
     usage: TokenUsage  # of the attempt that answered
     finish_reason: FinishReason = "stop"
+    replies: tuple[ModelReply, ...] = ()  # all of them, where more than a text was asked for
     plan: str = "single"
     verdict: Verdict | None = None  # of the verifier that the caller gave
     is_degraded: bool = False  # the budget did not allow all that was wanted
@@ -41,3 +43,6 @@ class Started:
     candidate_id: str
     reserved_usd: Decimal
     overhead_seconds: float  # until the candidate was asked
+
+
+Streamed = Started | str | ReplyPiece | Run  # pieces of replies where more than a text was asked for

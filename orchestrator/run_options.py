@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -11,12 +11,14 @@ from typing import Any, TypedDict
 from orchestrator.budget_options import MoreBudget
 from orchestrator.checkers import Checker
 from orchestrator.identity import LOCAL, Identity
+from orchestrator.needs import needs_of, texts_of
 from orchestrator.plans.base import PlanSpec
 from orchestrator.texts import is_storable
 from orchestrator.verifiers.base import Verifier
 from orchestrator.verifiers.person import AskPerson
 from routing.forecasts import Weights
 from storage.budget_records import BudgetLimits, OnExhausted
+from storage.call_records import PLAIN_CALL, CallOptions
 from storage.errors import InvalidInput
 from storage.records import Generation, Message, Query, new_id
 
@@ -37,6 +39,9 @@ class RunOptions(TypedDict, total=False):
     checker: Checker | None  # judges the answer at once
     generation: Generation
     messages: tuple[Message, ...]  # the turns before the text
+    asked: Message  # the turn of the text, where it is more than that: a name, images
+    later: tuple[Message, ...]  # the turns after the text: tool calls and their results
+    call: CallOptions  # tools, format, number of replies: for the model itself
     requires: tuple[str, ...]  # capabilities the model must have
     metadata: Mapping[str, str]
     run_id: str  # the run this is a step of; default: a new one
@@ -61,9 +66,32 @@ class Defaults:
 
 def query_of(text: str, options: RunOptions, defaults: Defaults) -> Query:
     """Raises InvalidInput, naming the field, for what cannot be asked."""
-    messages = options.get("messages", ())
-    generation = options.get("generation", Generation())
-    turns = (text, *(message.content for message in messages))
+    messages, later, asked = options.get("messages", ()), options.get("later", ()), options.get("asked")
+    generation, call = options.get("generation", Generation()), options.get("call", PLAIN_CALL)
+    whole = (*messages, *((asked,) if asked else ()), *later)
+    turns = (text, *(part for message in (*messages, *later) for part in texts_of(message)), *call.texts)
+    _check_texts(text, turns, generation, defaults)
+    identity = options.get("identity", LOCAL)
+    return Query(
+        text=text,
+        tenant=identity.tenant,
+        principal=identity.principal,
+        run_id=options.get("run_id") or new_id("run"),
+        step=options.get("step", "answer"),
+        metadata=options.get("metadata", {}),
+        account_id=options.get("account", identity.account_id),
+        context_messages=messages,
+        text_message=asked,
+        later_messages=later,
+        call=call,
+        required_capabilities=tuple(dict.fromkeys((*options.get("requires", ()), *needs_of(call, whole)))),
+        generation=generation,
+        session_id=options.get("session"),
+        is_tool_turn=options.get("is_tool_turn", False) or any(message.role == "tool" for message in later[-1:]),
+    )
+
+
+def _check_texts(text: str, turns: Sequence[str], generation: Generation, defaults: Defaults) -> None:
     size = sum(len(turn.encode("utf-8", "surrogatepass")) for turn in turns)
     if not all(is_storable(part) for part in (*turns, *generation.stop)):
         raise InvalidInput("The query holds a NUL or half a surrogate pair.", field="text", hint="Send plain UTF-8.")
@@ -80,21 +108,6 @@ def query_of(text: str, options: RunOptions, defaults: Defaults) -> Query:
             f"max_tokens is {generation.max_output_tokens}; it must be 1 to {defaults.output_tokens}.",
             field="max_tokens",
         )
-    identity = options.get("identity", LOCAL)
-    return Query(
-        text=text,
-        tenant=identity.tenant,
-        principal=identity.principal,
-        run_id=options.get("run_id") or new_id("run"),
-        step=options.get("step", "answer"),
-        metadata=options.get("metadata", {}),
-        account_id=options.get("account", identity.account_id),
-        context_messages=messages,
-        required_capabilities=options.get("requires", ()),
-        generation=generation,
-        session_id=options.get("session"),
-        is_tool_turn=options.get("is_tool_turn", False),
-    )
 
 
 def check_names(options: Mapping[str, object]) -> None:

@@ -11,6 +11,7 @@ from orchestrator.errors import Failure
 from orchestrator.found_skills import FoundSkills
 from routing.forecasts import Weights
 from storage.budget_records import Amount, BudgetLimits, OnExhausted, Shortfall
+from storage.call_records import ModelReply
 from storage.records import Decision, Outcome, Payload, Query
 
 
@@ -44,6 +45,7 @@ class RunState(TypedDict, total=False):
     hold_id: str | None
     answer: str
     finish_reason: FinishReason
+    replies: tuple[ModelReply, ...]  # all of them, where more than a text was asked for
     is_final: bool  # words are out already: nobody else can take over
     outcome: Outcome
     failure: Failure  # of the latest attempt that had a candidate, else of the first

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.found_skills import FoundSkills
     from orchestrator.reading import Trace
     from orchestrator.run_options import RunOptions
-    from orchestrator.service import Run, Service, Started
+    from orchestrator.service import Run, Service, Streamed
     from orchestrator.settings import Settings
     from orchestrator.skill_catalog import SkillCatalog
     from orchestrator.trail_tables import TrailTable
@@ -82,7 +82,7 @@ class Orchestrator:
         """Routes, executes and records one query. See `Service.run`."""
         return await self.service.run(text, **options)
 
-    def stream(self, text: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Started | str | Run, None]:
+    def stream(self, text: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Streamed, None]:
         """Who answers, the answer's pieces as they come, then the Run. See `Service.stream`."""
         return self.service.stream(text, **options)
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, Unpack, cast
 
+from agents.llm import piece_of
 from orchestrator.budget_options import exhausted_of, limits_of
+from orchestrator.call_needs import plan_of_call, require_able
 from orchestrator.caller import Caller, current_caller
+from orchestrator.errors import UnknownModel
 from orchestrator.exhaustion import chosen, more_budget
 from orchestrator.found_skills import FoundSkills
 from orchestrator.graph import RunGraph
@@ -25,6 +28,7 @@ from orchestrator.plans.registry import SINGLE, Plans, make_plan
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
 from orchestrator.run import Run as Run
 from orchestrator.run import Started as Started
+from orchestrator.run import Streamed as Streamed
 from orchestrator.run_options import Defaults, RunOptions, check_names, query_of, seconds_of
 from orchestrator.run_state import RunState
 from orchestrator.skill_catalog import SkillCatalog
@@ -38,7 +42,8 @@ from orchestrator.webhooks.service import Webhooks
 from orchestrator.weights import weights_of
 from routing.candidates import options as choices
 from storage.budget_records import BudgetLimits
-from storage.errors import InvalidInput, ServiceError
+from storage.call_records import ReplyPiece
+from storage.errors import ServiceError
 from storage.records import Amount, Decision, Judge, Outcome, Payload
 from storage.stores import Stores
 
@@ -101,12 +106,12 @@ class Service:
             listener.answered(run)
         return run
 
-    async def stream(self, text: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Started | str | Run, None]:
+    async def stream(self, text: str, **options: Unpack[RunOptions]) -> AsyncGenerator[Streamed, None]:
         """Who answers, the answer's pieces as they come, then the Run.
 
         Leaving the loop early cancels the run and settles it. Errors are those of `run`.
         """
-        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        queue: asyncio.Queue[str | ReplyPiece | None] = asyncio.Queue()
         sink, began = AnswerSink(queue.put_nowait), time.perf_counter()
         context = copy_context()
         context.run(answer_sink.set, sink)
@@ -125,7 +130,10 @@ class Service:
             finished = await run
             if not has_started:  # an agent or a plan whose answer is known only at its end
                 yield _started(sink, began) if sink.decision else _ended(finished)
-                yield finished.answer
+                for piece in map(piece_of, finished.replies):
+                    yield piece
+                if not finished.replies:
+                    yield finished.answer
             yield finished
         finally:
             run.cancel()
@@ -206,7 +214,7 @@ class Service:
 
     async def _run(self, text: str, options: RunOptions) -> Run:
         check_names(options)
-        plan = self.plans.chosen(options.get("plan"))
+        plan = plan_of_call(self.plans.chosen(options.get("plan")), options)
         if plan.name != SINGLE or plan.options or options.get("verifier") is not None:
             return await self._planned(plan, text, options)
         started = time.perf_counter()
@@ -229,6 +237,7 @@ class Service:
             overhead_seconds=seconds - final["execute_seconds"],
             usage=outcome.usage,
             finish_reason=final["finish_reason"],
+            replies=final.get("replies", ()),
             is_degraded=final["is_degraded"],
             spent=final["spent"],
         )
@@ -289,12 +298,14 @@ class Service:
         check_names(options)
         timeout = options.get("timeout_seconds")
         query = query_of(text, options, self.defaults)
+        pinned = self._known_candidate(options.get("candidate"))
+        require_able(query, self.nodes, pinned)
         return RunState(
             query=query,
             payload=Payload.of(text),
             policy=options.get("policy"),
             weights=weights_of(options.get("weights")),
-            pinned=self._known_candidate(options.get("candidate")),
+            pinned=pinned,
             checker=options.get("checker"),
             limits=limits_of(options.get("budget"), options.get("budget_usd"), self.defaults.run_limits),
             on_exhausted=exhausted_of(options.get("on_exhausted"), self.defaults.on_exhausted),
@@ -309,7 +320,7 @@ class Service:
     def _known_candidate(self, candidate_id: str | None) -> str | None:
         if candidate_id is not None and candidate_id not in self.nodes.candidates:
             known = ", ".join(sorted(self.nodes.candidates))
-            raise InvalidInput(f"No candidate {candidate_id!r}; known: {known}.", field="model")
+            raise UnknownModel(f"No candidate {candidate_id!r}; known: {known}.", field="model")
         return candidate_id
 
 

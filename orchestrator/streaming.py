@@ -6,17 +6,19 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from contextvars import ContextVar
+from dataclasses import replace
 
 from agents.errors import AnswerCut
 from agents.llm import LLM, Chunk, Completion, CompletionRequest
 from orchestrator.texts import storable
+from storage.call_records import ReplyPiece
 from storage.records import Decision
 
 
 class AnswerSink:
     """Where the words of one run go. Once words are out, another candidate can no longer take over."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str | ReplyPiece], None]) -> None:
         self.write = write
         self.has_written = False
         self.decision: Decision | None = None  # the one that is being carried out
@@ -29,6 +31,11 @@ class AnswerSink:
         if delta:
             self.has_written = True
             self.write(storable(delta))
+
+    def put_piece(self, piece: ReplyPiece) -> None:
+        self.has_written = True
+        calls = tuple(replace(call, arguments=storable(call.arguments)) for call in piece.tool_calls)
+        self.write(replace(piece, text=storable(piece.text), tool_calls=calls))
 
 
 answer_sink: ContextVar[AnswerSink | None] = ContextVar("answer_sink", default=None)
@@ -47,6 +54,8 @@ class StreamedLLM:
         async with aclosing(self.wrapped.stream(request)) as chunks:
             async for chunk in chunks:
                 self.sink.put(chunk.delta)
+                if chunk.piece is not None:
+                    self.sink.put_piece(chunk.piece)
                 if chunk.completion is not None:
                     return chunk.completion
         raise AnswerCut("The stream ended without its last chunk.")

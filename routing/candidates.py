@@ -20,6 +20,7 @@ class Candidacy:
     worst_case: Amount
     longest_call_tokens: int = 0  # input and output of its longest single call
     condition: Condition | None = None  # None: not known
+    passes_calls: bool = True  # its agent hands tools, formats and tool turns to the model as they are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Limits:
 
     remaining: BudgetLimits = BudgetLimits()
     required_capabilities: Sequence[str] = ()
+    must_pass_calls: bool = False  # the caller brings tools, a format or tool turns of its own
     trust_domains: frozenset[str] | None = None  # None: any
     model_to_failure: Mapping[str, str] = field(default_factory=dict)  # 'failing since 10:02, retry in 30 s'
     tried: frozenset[str] = frozenset()  # candidate ids
@@ -58,6 +60,12 @@ def lacks_capability(candidacy: Candidacy, limits: Limits) -> str | None:
     present = candidacy.candidate.card.capabilities
     missing = [capability for capability in limits.required_capabilities if capability not in present]
     return f"lacks {_listed(missing)}" if missing else None
+
+
+def keeps_calls(candidacy: Candidacy, limits: Limits) -> str | None:
+    if candidacy.passes_calls or not limits.must_pass_calls:
+        return None
+    return f"agent {candidacy.candidate.agent!r} does not pass a caller's tools and formats on"
 
 
 def window_too_small(candidacy: Candidacy, limits: Limits) -> str | None:
@@ -93,6 +101,7 @@ RULES: tuple[MaskRule, ...] = (  # the order in which reasons are given
     already_tried,
     outside_trust,
     lacks_capability,
+    keeps_calls,
     window_too_small,
     unhealthy,
     over_budget,
