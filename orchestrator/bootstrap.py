@@ -162,6 +162,8 @@ async def bootstrap(
         await rates.restore(stores, limit=settings.relearn_limit)
         checkpoints = Checkpoints(stores.url if has_own_stores else settings.store_url)
         opened.push_async_callback(checkpoints.close)
+        webhooks = make_webhooks(settings, stores)
+        opened.push_async_callback(webhooks.sender.stop)
         service = Service(
             nodes=nodes,
             plans=plans_of(settings),
@@ -180,7 +182,7 @@ async def bootstrap(
             trained=trained,
             trails=trails,
             skills=made_catalog(settings, stores.skills, files=files, index=index),
-            webhooks=make_webhooks(settings, stores),
+            webhooks=webhooks,
             on_close=opened.aclose,
         )
         service.jobs, service.worker = made_jobs(settings, service, checkpoints)

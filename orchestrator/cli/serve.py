@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,9 @@ import typer
 from orchestrator.terminal import note, opened, run
 
 if TYPE_CHECKING:
+    from orchestrator.draining import Draining
     from orchestrator.keys.access import AccessRules
+    from orchestrator.service import Service
     from orchestrator.settings import Settings
 
 Host = Annotated[
@@ -55,7 +58,12 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
         await antroute.route("Good morning.")  # loads the encoder now, not while the first caller waits
         service, limits = antroute.service, settings.limits
         admission = Admission(most=limits.parallel_runs, most_waiting=limits.waiting_runs)
-        draining = Draining(admission, seconds=settings.server.drain_seconds, cut_short=service.cut_short)
+        draining = Draining(
+            admission,
+            seconds=settings.server.drain_seconds,
+            cut_short=service.cut_short,
+            stop_jobs=service.worker.stop,
+        )
         app = make_app(
             service,
             rules=rules,
@@ -64,10 +72,24 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
             has_access_log=settings.server.access_log,
         )
         server = DrainingServer(app, draining)
+        service.worker.drain_seconds = settings.server.drain_seconds
+        service.worker.start()
+        draining_jobs = asyncio.create_task(_drain_jobs(service, draining))
+        service.worker.start()
+        service.webhooks.sender.start()
         listener.listen()
         url = url_of(listener)
         note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
-        await server.serve_until_drained(listener)
+        try:
+            await server.serve_until_drained(listener)
+        finally:
+            draining_jobs.cancel()
+
+
+async def _drain_jobs(service: Service, draining: Draining) -> None:
+    """Takes no new job from the first signal on; those at hand get as long as requests do."""
+    await draining.begun()
+    await service.worker.stop()
 
 
 def url_of(listener: socket.socket) -> str:

@@ -64,7 +64,9 @@ class WebhookSender:
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._loop = asyncio.create_task(self._run(), name="webhook-sender")
+        """A second call changes nothing."""
+        if self._loop is None:
+            self._loop = asyncio.create_task(self._run(), name="webhook-sender")
 
     async def stop(self) -> None:
         """Waits a moment for tries under way; what is not done by then is tried again when its lease has run out."""
