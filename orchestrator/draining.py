@@ -27,6 +27,10 @@ class Draining:
         self._first.set()
         self.admission.drain()
 
+    async def begun(self) -> None:
+        """Returns once the server was told to stop."""
+        await self._first.wait()
+
     async def over(self) -> None:
         """Returns once the server was told to stop and nothing that matters is under way any more."""
         await self._first.wait()
