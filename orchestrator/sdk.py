@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from orchestrator.sdk_jobs import EmbeddedJobs
 from orchestrator.workflow import Workflow, WorkflowRun
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from storage.records import Decision, Outcome
 
 
-class Orchestrator:
+class Orchestrator(EmbeddedJobs):
     """Routes queries to candidates; `async with` opens and closes it.
 
     Without arguments it takes the settings file and environment, else small local models on SQLite. `llms` (by model

@@ -58,12 +58,7 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
         await antroute.route("Good morning.")  # loads the encoder now, not while the first caller waits
         service, limits = antroute.service, settings.limits
         admission = Admission(most=limits.parallel_runs, most_waiting=limits.waiting_runs)
-        draining = Draining(
-            admission,
-            seconds=settings.server.drain_seconds,
-            cut_short=service.cut_short,
-            stop_jobs=service.worker.stop,
-        )
+        draining = Draining(admission, seconds=settings.server.drain_seconds, cut_short=service.cut_short)
         app = make_app(
             service,
             rules=rules,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from orchestrator.workflow import Workflow
 from storage.budget_records import BudgetLimits
@@ -29,6 +29,18 @@ class JobRequest:
     metadata: Mapping[str, str] = field(default_factory=dict)
     webhook_url: str | None = None
     idempotency_key: str | None = None  # the same key and request again give the same job
+
+
+class JobOptions(TypedDict, total=False):
+    """What a job may be given besides its workflow and input; the other fields of JobRequest."""
+
+    limits: BudgetLimits | Mapping[str, Any] | None
+    deadline: datetime | None
+    priority: int
+    not_before: datetime | None
+    metadata: Mapping[str, str]
+    webhook_url: str | None
+    idempotency_key: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
