@@ -70,7 +70,6 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
         service.worker.drain_seconds = settings.server.drain_seconds
         service.worker.start()
         draining_jobs = asyncio.create_task(_drain_jobs(service, draining))
-        service.worker.start()
         service.webhooks.sender.start()
         listener.listen()
         url = url_of(listener)
