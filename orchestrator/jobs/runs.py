@@ -116,7 +116,11 @@ class JobSteps:
 
     async def ended(self) -> None:
         """Returns when no step is under way: each is settled and recorded then, also where a neighbour failed."""
-        await asyncio.gather(*self.under_way, return_exceptions=True)
+        if self.under_way:
+            await asyncio.wait(self.under_way)
+        for task in self.under_way:
+            if not task.cancelled():
+                task.exception()  # the first one was raised to the graph, and ends the job
 
     async def _run(self, name: str, values: Mapping[str, str]) -> str:
         await self._note("step_started", {"step": name})

@@ -99,7 +99,8 @@ class JobWorker:
             await asyncio.wait(self.tasks, timeout=left)
         for held in self.held.values():
             held.cut("drained")
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self.tasks:
+            await asyncio.wait(self.tasks)  # whoever stops waiting here does not cut them off
         for loop in others:
             loop.cancel()
         await asyncio.wait(others)
