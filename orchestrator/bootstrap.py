@@ -24,7 +24,6 @@ from orchestrator.checkpoints import Checkpoints
 from orchestrator.conditions import LiveConditions
 from orchestrator.errors import SettingsInvalid
 from orchestrator.found_skills import SkillFinder, SkillIndex
-from orchestrator.graph import build_run_graph
 from orchestrator.health import ModelHealth
 from orchestrator.job_bootstrap import made_jobs
 from orchestrator.model_paths import model_path
@@ -37,6 +36,7 @@ from orchestrator.residents import Residents
 from orchestrator.reward_tail import RewardTail
 from orchestrator.rewards import Rewards, reference_cost
 from orchestrator.run_options import Defaults
+from orchestrator.run_steps import RunSteps
 from orchestrator.service import Service
 from orchestrator.settings import ModelSettings, Settings
 from orchestrator.skill_bootstrap import index_files, made_catalog, opened_index
@@ -169,7 +169,7 @@ async def bootstrap(
             plans=plans_of(settings),
             verdicts=Verdicts(nodes=nodes, rates=rates),
             verifiers=verifiers,
-            graph=build_run_graph(nodes, max_attempts=settings.max_attempts),
+            steps=RunSteps(nodes=nodes, max_attempts=settings.max_attempts),
             defaults=Defaults(
                 run_limits=settings.budget.limits("run"),
                 on_exhausted=settings.budget.on_exhausted,

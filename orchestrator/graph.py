@@ -1,43 +1,15 @@
-"""How the steps follow each other: those of a run, and those of a workflow."""
+"""How the steps of a workflow follow each other."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
-from orchestrator.nodes import Nodes, seconds_left, untried
-from orchestrator.run_state import RunState
-
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
-
-
-class RunGraph(Protocol):
-    """A compiled graph: state in, final state out."""
-
-    async def ainvoke(self, input: Any, /) -> Any: ...
-
-
-def build_run_graph(nodes: Nodes, *, max_attempts: int) -> RunGraph:
-    """route → execute → record, and round again with an untried candidate after a failure."""
-
-    def after_record(state: RunState) -> Hashable:
-        has_failed = state["outcome"].status in ("failed", "refused") and state["decision"].candidate_id is not None
-        may_go_on = state["attempt"] - state["trials"] < max_attempts and seconds_left(state) > 0
-        return "route" if has_failed and may_go_on and untried(state, list(nodes.candidates)) else END
-
-    graph = StateGraph(RunState)
-    graph.add_node("route", nodes.route)
-    graph.add_node("execute", nodes.execute)
-    graph.add_node("record", nodes.record)
-    graph.add_edge(START, "route")
-    graph.add_edge("route", "execute")
-    graph.add_edge("execute", "record")
-    graph.add_conditional_edges("record", after_record, ["route", END])
-    return graph.compile()
 
 
 def _merged(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from storage.records import Decision, Outcome, Payload, Query
 
 
 class RunState(TypedDict, total=False):
-    """Records and plain values only, so that a checkpointer can save it between steps."""
+    """Records and plain values only: what each step returns is laid over it."""
 
     query: Query
     payload: Payload

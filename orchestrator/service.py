@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, Unpack, cast
+from typing import Protocol, Unpack
 
 from agents.llm import piece_of
 from orchestrator.budget_options import exhausted_of, limits_of
@@ -17,7 +17,6 @@ from orchestrator.caller import Caller, current_caller
 from orchestrator.errors import UnknownModel
 from orchestrator.exhaustion import chosen, more_budget
 from orchestrator.found_skills import FoundSkills
-from orchestrator.graph import RunGraph
 from orchestrator.jobs.jobs import Jobs
 from orchestrator.jobs.worker import JobWorker
 from orchestrator.nodes import Nodes
@@ -31,6 +30,7 @@ from orchestrator.run import Started as Started
 from orchestrator.run import Streamed as Streamed
 from orchestrator.run_options import Defaults, RunOptions, check_names, query_of, seconds_of
 from orchestrator.run_state import RunState
+from orchestrator.run_steps import RunSteps
 from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.trail_keeper import TrailKeeper
@@ -61,7 +61,7 @@ class Service:
     """Built by bootstrap.py; stands behind the SDK, REST and the command line."""
 
     nodes: Nodes
-    graph: RunGraph
+    steps: RunSteps
     defaults: Defaults
     policies: tuple[str, ...] = ()
     lasting_notices: tuple[str, ...] = ()  # of what was missing or degraded at the start
@@ -288,7 +288,7 @@ class Service:
 
     async def _steps(self, state: RunState) -> RunState:
         try:
-            return cast(RunState, await self.graph.ainvoke(state))
+            return await self.steps.run(state)
         finally:
             self.nodes.health.released(state["query"].id)
             self.nodes.tracer.collect(state["query"])  # of a run that broke off before its record
