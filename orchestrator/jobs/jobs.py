@@ -16,6 +16,7 @@ from orchestrator.jobs.request import JobRequest, JobResult
 from orchestrator.jobs.submission import Submissions
 from storage.errors import InvalidInput, RecordNotFound
 from storage.job_records import END_STATES, Job, JobEvent, JobFilter, JobState
+from storage.records import Payload
 from storage.stores import Stores
 
 POLL_SECONDS = 1.0  # how often somebody who waits looks for what other processes did
@@ -48,24 +49,24 @@ class Jobs:
 
         Raises InvalidInput, naming the field; IdempotencyConflict; Overloaded while too many jobs are queued.
         """
-        [job] = await self.submit_many([request], identity)
-        return job
+        return (await self.submitted(request, identity)).job
 
     async def submit_many(self, requests: Sequence[JobRequest], identity: Identity = LOCAL) -> list[Job]:
         """All or none, in one transaction. Raises as `submit`."""
-        return [each.job for each in await self.submitted(requests, identity)]
+        return [each.job for each in await self.all_submitted(requests, identity)]
 
-    async def submitted(self, requests: Sequence[JobRequest], identity: Identity = LOCAL) -> list[Submitted]:
+    async def submitted(self, request: JobRequest, identity: Identity = LOCAL) -> Submitted:
+        """As `submit`, and says whether it is new."""
+        [submitted] = await self._stored([self.submissions.made(request, identity)])
+        return submitted
+
+    async def all_submitted(self, requests: Sequence[JobRequest], identity: Identity = LOCAL) -> list[Submitted]:
         """As `submit_many`, and says which of them are new."""
-        made = [self.submissions.made(request, identity, index=place) for place, request in enumerate(requests)]
-        if not made:
+        if not requests:
             raise InvalidInput("No jobs are given.", field="jobs", hint="Send at least one.")
-        await self._require_room(len(made))
-        jobs = await self.stores.jobs.submit(made)
-        if self.queued is not None:
-            self.queued = (self.queued[0], self.queued[1] + len(jobs))
-        self.bell.ring(WORK)
-        return [Submitted(job=job, is_new=job.id == ours.id) for job, (ours, _) in zip(jobs, made, strict=True)]
+        return await self._stored(
+            [self.submissions.made(request, identity, index=place) for place, request in enumerate(requests)]
+        )
 
     async def get(self, job_id: str, identity: Identity = LOCAL) -> Job:
         """Raises RecordNotFound."""
@@ -140,6 +141,14 @@ class Jobs:
             answer=told["answer"],
             cost_usd=Decimal(told["cost_usd"]),
         )
+
+    async def _stored(self, made: Sequence[tuple[Job, Payload]]) -> list[Submitted]:
+        await self._require_room(len(made))
+        jobs = await self.stores.jobs.submit(made)
+        if self.queued is not None:
+            self.queued = (self.queued[0], self.queued[1] + len(jobs))
+        self.bell.ring(WORK)
+        return [Submitted(job=job, is_new=job.id == ours.id) for job, (ours, _) in zip(jobs, made, strict=True)]
 
     async def _require_room(self, more: int) -> None:
         """Raises Overloaded. The count may be some moments old: it bounds memory and disk, and is no exact quota."""

@@ -109,7 +109,7 @@ def jobs_of(request: Request) -> Jobs:
 @router.post("", status_code=201)
 async def submit_job(body: JobBody, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
     """The job, as it is stored; 200 where the Idempotency-Key and the same body made it before."""
-    [submitted] = await jobs_of(request).submitted([body.request(idempotency_key)], identity_of(request))
+    submitted = await jobs_of(request).submitted(body.request(idempotency_key), identity_of(request))
     return _answer(job_view(submitted.job), [submitted], location=_path(submitted.job))
 
 
@@ -118,7 +118,7 @@ async def submit_jobs(body: JobBatch, request: Request, idempotency_key: Idempot
     """All of them or none, in order; with an Idempotency-Key, the same batch again gives the same jobs."""
     keys = [None if idempotency_key is None else f"{idempotency_key}/{place}" for place in range(len(body.jobs))]
     requests = [job.request(key) for job, key in zip(body.jobs, keys, strict=True)]
-    submitted = await jobs_of(request).submitted(requests, identity_of(request))
+    submitted = await jobs_of(request).all_submitted(requests, identity_of(request))
     return _answer({"jobs": [job_view(each.job) for each in submitted]}, submitted)
 
 
