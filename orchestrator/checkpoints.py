@@ -8,7 +8,7 @@ flush each state to the disk, and it has a file of its own, beside the store's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +46,9 @@ class Checkpoints:
                     continue
                 versions = saved.checkpoint["channel_versions"]
                 config = await saver.aput({"configurable": own}, saved.checkpoint, saved.metadata, versions)
-                for task_id, channel, value in saved.pending_writes or ():  # of steps whose neighbours still ran
-                    await saver.aput_writes(config, [(channel, value)], task_id)
+                # Of steps whose neighbours still ran. A saver numbers the writes of one call: all of a task go together.
+                for task_id, writes in _by_task(saved.pending_writes or ()).items():
+                    await saver.aput_writes(config, writes, task_id)
                 return SavedThread(saver=saver, id=own["thread_id"], has_begun=True)
             return SavedThread(saver=saver, id=own["thread_id"], has_begun=False)
 
@@ -81,6 +82,13 @@ class Checkpoints:
 
     async def close(self) -> None:
         await self._opened.aclose()
+
+
+def _by_task(pending: Iterable[tuple[str, str, Any]]) -> dict[str, list[tuple[str, Any]]]:
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for task_id, channel, value in pending:
+        found.setdefault(task_id, []).append((channel, value))
+    return found
 
 
 def thread_id(job_id: str, fence: int) -> str:
