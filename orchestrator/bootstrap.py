@@ -41,6 +41,7 @@ from orchestrator.service import Service
 from orchestrator.settings import ModelSettings, Settings
 from orchestrator.skill_bootstrap import index_files, made_catalog, opened_index
 from orchestrator.skill_libraries import Libraries, live_skills, open_libraries
+from orchestrator.telemetry.opened import open_telemetry
 from orchestrator.tracing import Tracer
 from orchestrator.trail_keeper import TrailKeeper
 from orchestrator.trained_routers import TrainedRouters
@@ -186,6 +187,7 @@ async def bootstrap(
             on_close=opened.aclose,
         )
         service.jobs, service.worker = made_jobs(settings, service, checkpoints)
+        open_telemetry(service, settings, opened)
         service.on_close = opened.pop_all().aclose
         return service
 

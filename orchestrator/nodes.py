@@ -85,6 +85,7 @@ class Nodes:
                 made = await chosen(self, state)
             state, choice = made.state, made.choice
             decision = await self.decision(state, choice, attempt=attempt, before=made.before)
+            attributes["router.decision.id"] = decision.id
             attributes["router.selected"] = decision.candidate_id or "nobody"
             if state.get("is_degraded"):
                 attributes["budget.output_tokens"] = str(state["query"].generation.max_output_tokens)

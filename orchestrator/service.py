@@ -31,6 +31,7 @@ from orchestrator.run import Streamed as Streamed
 from orchestrator.run_options import Defaults, RunOptions, check_names, query_of, seconds_of
 from orchestrator.run_state import RunState
 from orchestrator.run_steps import RunSteps
+from orchestrator.run_trace import RunTrace, current_trace
 from orchestrator.skill_catalog import SkillCatalog
 from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.trail_keeper import TrailKeeper
@@ -73,6 +74,7 @@ class Service:
     verdicts: Verdicts
     verifiers: NamedVerifiers = field(default_factory=NamedVerifiers)
     listeners: list[RunListener] = field(default_factory=list)
+    is_traced: bool = False  # a listener exports runs, and wants to know of their spans
     first_word_listeners: list[Callable[[str, float], None]] = field(default_factory=list)  # candidate id, seconds
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
@@ -94,6 +96,8 @@ class Service:
         A caller who is cancelled cuts the answering short; the run is still settled and recorded.
         """
         asked = more_budget.set(options.get("more_budget"))
+        if self.is_traced:
+            current_trace.set(RunTrace(text=text))
         try:
             run = await self._run(text, options)
         except Exception as error:

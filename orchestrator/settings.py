@@ -22,7 +22,7 @@ from orchestrator.errors import SettingsInvalid
 from orchestrator.job_settings import JobSettings
 from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
 from orchestrator.settings_errors import fault_line, nearest
-from orchestrator.telemetry.settings import TelemetrySettings
+from orchestrator.telemetry_settings import TelemetrySettings
 from orchestrator.verifiers.settings import VerifierSettings
 from orchestrator.webhooks.settings import WebhookSettings
 from orchestrator.workflow_json import WorkflowBody

@@ -8,6 +8,7 @@ from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 
 from agents.llm import LLM, Chunk, Completion, CompletionRequest
+from orchestrator.run_trace import current_trace
 from skills.base import Skill, SkillLibrary
 from skills.call_context import CallContext, calling
 from storage.records import Query, Span, new_id, utc_now
@@ -41,6 +42,8 @@ class Tracer:
 
     def add(self, query: Query, span: Span) -> None:
         self.query_id_to_spans.setdefault(query.id, []).append(span)
+        if (trace := current_trace.get()) is not None:
+            trace.add(span)
 
     def collect(self, query: Query) -> tuple[Span, ...]:
         """The finished spans of the query, which are forgotten here."""

@@ -1,1 +1,1 @@
-"""Spans and figures for others to look at: Prometheus text, OpenTelemetry over OTLP."""
+"""Spans of runs for others to look at, by OpenTelemetry's conventions for generative AI."""
