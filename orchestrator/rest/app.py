@@ -20,6 +20,7 @@ from orchestrator.rest import (
     jobs,
     keys,
     memory,
+    models,
     operations,
     routers,
     skills,
@@ -35,7 +36,7 @@ from storage.errors import ServiceError
 
 VERSION = "0.1.0"
 PARTS = (
-    budgets, chat, identity, inspect, jobs, keys, memory, operations, routers, skills, tenants, webhooks,
+    budgets, chat, identity, inspect, jobs, keys, memory, models, operations, routers, skills, tenants, webhooks,
 )  # fmt: skip
 
 

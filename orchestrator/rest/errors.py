@@ -21,6 +21,7 @@ from orchestrator.errors import (
     Overloaded,
     PromotionRefused,
     RateLimited,
+    UnknownModel,
 )
 from orchestrator.texts import storable
 from orchestrator.views import plain
@@ -65,11 +66,21 @@ STATUS_OF: dict[type[ServiceError], int] = {
     DeadlineExceeded: 504,
     ServiceError: 500,
 }
+# Where OpenAI's clients look for OpenAI's own; elsewhere what is wrong with a body is 422.
+OPENAI_STATUS_OF: dict[type[ServiceError], int] = {
+    **STATUS_OF,
+    InvalidInput: 400,
+    UnknownModel: 404,
+    UnknownPolicy: 404,
+}
+OPENAI_ROUTES = ("/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/models")
 STATUS_TO_CODE = {404: "not_found", 405: "method_not_allowed"}
 
 
-def status_of(error: ServiceError) -> int:
-    return next(STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF)
+def status_of(error: ServiceError, *, path: str = "") -> int:
+    """`path`: of the request, where that is known."""
+    table = OPENAI_STATUS_OF if path.startswith(OPENAI_ROUTES) else STATUS_OF
+    return next(table[cls] for cls in type(error).__mro__ if cls in table)
 
 
 def body_of(error: ServiceError) -> dict[str, dict[str, object]]:
@@ -92,10 +103,10 @@ def body_of(error: ServiceError) -> dict[str, dict[str, object]]:
 async def service_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ServiceError):
         raise error
-    return response_of(error)
+    return response_of(error, path=request.url.path)
 
 
-def response_of(error: ServiceError) -> JSONResponse:
+def response_of(error: ServiceError, *, path: str = "") -> JSONResponse:
     headers = {"x-should-retry": str(error.is_retryable).lower()}  # OpenAI's clients heed it
     if error.decision_id:
         headers["x-antroute-decision-id"] = error.decision_id
@@ -103,7 +114,7 @@ def response_of(error: ServiceError) -> JSONResponse:
         headers["retry-after"] = str(math.ceil(error.retry_after_seconds))
     if isinstance(error, NotAuthenticated):
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(body_of(error), status_of(error), headers=headers)
+    return JSONResponse(body_of(error), status_of(error, path=path), headers=headers)
 
 
 async def validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -113,7 +124,7 @@ async def validation_error(request: Request, error: Exception) -> JSONResponse:
     first, more = error.errors()[0], len(error.errors()) - 1
     field = ".".join(str(part) for part in first["loc"][1:]) or "body"
     message = f"{field}: {first['msg']}." + (f" (and {more} more)" if more else "")
-    return response_of(InvalidInput(message, field=field))
+    return response_of(InvalidInput(message, field=field), path=request.url.path)
 
 
 async def http_error(request: Request, error: Exception) -> JSONResponse:
@@ -121,7 +132,8 @@ async def http_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == 400:
-        return response_of(InvalidInput("The body cannot be read; send JSON in UTF-8.", field="body"))
+        unread = InvalidInput("The body cannot be read; send JSON in UTF-8.", field="body")
+        return response_of(unread, path=request.url.path)
     body = body_of(ServiceError(f"{request.method} {request.url.path}: {error.detail}"))
     code = STATUS_TO_CODE.get(error.status_code, "http_error")
     body["error"].update(code=code, type="invalid_request_error")

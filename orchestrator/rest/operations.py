@@ -14,17 +14,6 @@ from storage.errors import ServiceError
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/v1/models")
-async def list_models(request: Request) -> dict[str, Any]:
-    """`auto`, one `auto:POLICY` a policy, and every candidate."""
-    service: Service = request.app.state.service
-    names = ["auto", *(f"auto:{name}" for name in service.policies), *service.nodes.candidates]
-    return {
-        "object": "list",
-        "data": [{"id": n, "object": "model", "created": 0, "owned_by": "antroute"} for n in names],
-    }
-
-
 @router.get("/healthz")
 async def alive() -> dict[str, str]:
     return {"status": "ok"}

@@ -21,25 +21,6 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TextPart(Body):
-    type: Literal["text"]
-    text: str
-
-
-class ChatMessage(Body):
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
-    name: str | None = None
-
-    @property
-    def text(self) -> str:
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-
-
-class StreamOptions(Body):
-    include_usage: bool = False
-
-
 class RoutingWeights(Body):
     """What a trained router weighs; not all zero."""
 
@@ -74,34 +55,6 @@ class RoutingFields(Body):
     is_tool_turn: bool = False  # inside a loop of tool calls the session's candidate is kept
 
 
-class ChatRequest(Body):
-    """OpenAI's chat completion, as far as a routed model can honour it."""
-
-    model: str = "auto"
-    messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
-    max_tokens: int | None = Field(default=None, ge=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    top_p: Literal[1] | None = None
-    n: Literal[1] | None = None
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
-    stream: bool = False
-    stream_options: StreamOptions | None = None
-    user: str | None = None
-    metadata: dict[str, str] = Field(default_factory=dict, max_length=16)
-    antroute: RoutingFields = RoutingFields()
-
-    def generation(self) -> Generation:
-        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
-        return Generation(
-            max_output_tokens=self.max_completion_tokens or self.max_tokens or DEFAULT_OUTPUT_TOKENS,
-            temperature=self.temperature,
-            seed=self.seed,
-            stop=stop,
-        )
-
-
 class RouteRequest(Body):
     """What would be decided for this text."""
 
@@ -116,21 +69,6 @@ class OutcomeRequest(Body):
 
     quality: float = Field(ge=0, le=1)
     judged_by: Literal["environment", "verifier", "judge", "user"] = "user"
-
-
-def text_of(request: ChatRequest) -> tuple[str, tuple[Message, ...]]:
-    """The last user turn, and the turns before it. Raises InvalidInput when the last turn is not the user's."""
-    *before, last = request.messages
-    if last.role != "user":
-        raise InvalidInput(f"The last message is the {last.role}'s; it must be the user's.", field="messages")
-    turns = [Message(role=_role(m.role), content=m.text) for m in before]
-    return last.text, tuple(turns)
-
-
-def _role(role: str) -> Literal["system", "user", "assistant"]:
-    if role == "user":
-        return "user"
-    return "assistant" if role == "assistant" else "system"  # OpenAI's `developer` is the newer word for `system`
 
 
 def _plan_of(fields: RoutingFields) -> PlanSpec | None:

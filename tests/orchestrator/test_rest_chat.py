@@ -107,7 +107,6 @@ def last_is_the_assistants() -> dict[str, object]:
         (chat(n=2), "n"),
         (chat(seed=2**70), "seed"),
         (chat(tools=[]), "tools"),
-        (chat(model="gpt-9"), "model"),
         (chat(model=7), "model"),
         (chat(antroute={"budget_usd": -1}), "antroute.budget_usd"),
         (chat(antroute={"budgte_usd": 1}), "antroute.budgte_usd"),
@@ -126,7 +125,7 @@ async def test_bad_body_is_refused_by_field(body: object, field: str, make_http:
     content = json.dumps(body).encode()
     response = await http.post(URL, content=content, headers={"content-type": "application/json"})
     error = response.json()["error"]
-    assert response.status_code == 422
+    assert response.status_code == 400
     assert (error["code"], error["type"]) == ("invalid_input", "invalid_request_error")
     assert error["param"].startswith(field)
     assert (await http.get("/v1/decisions")).json()["decisions"] == []
@@ -148,7 +147,7 @@ async def test_bad_body_is_refused_by_field(body: object, field: str, make_http:
 async def test_body_that_cannot_be_read_is_refused(content: bytes, content_type: str, make_http: MakeHttp) -> None:
     http = await make_http()
     response = await http.post(URL, content=content, headers={"content-type": content_type})
-    assert response.status_code == 422
+    assert response.status_code == 400
     assert response.json()["error"]["code"] == "invalid_input"
 
 
@@ -180,10 +179,20 @@ async def test_slow_answer_is_a_504(make_http: MakeHttp) -> None:
     assert (response.status_code, response.json()["error"]["code"]) == (504, "deadline_exceeded")
 
 
+async def test_unknown_model_is_not_found(make_http: MakeHttp) -> None:
+    http = await make_http()
+    for model, code in (("gpt-9", "model_not_found"), ("auto:magic", "unknown_policy")):
+        response = await http.post(URL, json=chat(model=model))
+        assert (response.status_code, response.json()["error"]["code"]) == (404, code)
+    assert (await http.get("/v1/models/gpt-9")).json()["error"]["code"] == "model_not_found"
+    assert (await http.get("/v1/models/small")).json()["id"] == "small"
+    assert (await http.post("/v1/route", json={"text": "Hi", "model": "gpt-9"})).status_code == 422
+
+
 async def test_unknown_policy_is_refused(make_http: MakeHttp) -> None:
     http = await make_http()
     response = await http.post(URL, json=chat(model="auto:magic"))
-    assert (response.status_code, response.json()["error"]["code"]) == (422, "unknown_policy")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "unknown_policy")
     assert "'magic'" in response.json()["error"]["message"]
 
 
