@@ -114,11 +114,11 @@ class RateWindows:
         if url is None:
             return cls(LocalWindows())
         try:
-            storage = storage_from_string(f"async+{url}", wrap_exceptions=True)
+            storage = storage_from_string(f"async+{url}", wrap_exceptions=True, **_client(url))
         except ConfigurationError as exc:
             raise SettingsInvalid(
                 f"server.rate_limit_storage cannot be used: {str(exc).replace(url, '…')}.",
-                hint="Give redis://HOST:PORT, and install `coredis` beside antroute.",
+                hint='Give redis://HOST:PORT, and pip install "antroute[redis]".',
             ) from exc
         if not isinstance(storage, Storage):
             raise SettingsInvalid("server.rate_limit_storage has no asynchronous storage.")
@@ -165,6 +165,11 @@ class RateWindows:
         if limit not in self._items:
             self._items[limit] = RateLimitItemPerMinute(limit)
         return self._items[limit]
+
+
+def _client(url: str) -> dict[str, str]:
+    """Of the clients for Redis the one whose every version the library can use."""
+    return {"implementation": "redispy"} if url.startswith("redis") else {}
 
 
 def _wait(before: int, count: int, left: float, *, limit: int, minute: int) -> float:
