@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from secrets import token_hex
 from typing import Literal
+
+from storage.ids import random_hex
 
 Resource = Literal["usd", "tokens", "seconds", "joules"]
 OnExhausted = Literal["stop", "degrade", "ask"]
@@ -165,7 +166,7 @@ class Hold:
     account_id: str
     amount: Amount
     expires_at: datetime
-    id: str = field(default_factory=lambda: f"hold_{token_hex(8)}")
+    id: str = field(default_factory=lambda: f"hold_{random_hex()}")
 
     @property
     def amount_usd(self) -> Decimal:

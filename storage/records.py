@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from hashlib import sha256
-from secrets import token_hex
 from typing import Literal
 
 from storage.budget_records import Amount as Amount
@@ -18,6 +17,7 @@ from storage.budget_records import BudgetAccount as BudgetAccount
 from storage.budget_records import BudgetLimits as BudgetLimits
 from storage.budget_records import Hold as Hold
 from storage.call_records import PLAIN_CALL, CallOptions, ToolCall
+from storage.ids import random_hex
 from storage.skill_records import SkillSelection
 
 USD_QUANTUM = Decimal("0.000000001")  # one nano-dollar: what a store counts in
@@ -30,7 +30,7 @@ Judge = Literal["environment", "verifier", "judge", "user", "self"]
 
 def new_id(prefix: str) -> str:
     """`prefix_` and 64 random bits in hex."""
-    return f"{prefix}_{token_hex(8)}"
+    return f"{prefix}_{random_hex()}"
 
 
 def utc_now() -> datetime:
@@ -39,7 +39,8 @@ def utc_now() -> datetime:
 
 def usd(amount: Decimal | float | int | str) -> Decimal:
     """The amount in whole nano-dollars, rounded up: a cost is never rounded away."""
-    return Decimal(str(amount)).quantize(USD_QUANTUM, rounding=ROUND_CEILING)
+    exact = amount if type(amount) is Decimal else Decimal(str(amount))
+    return exact.quantize(USD_QUANTUM, rounding=ROUND_CEILING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,7 +304,7 @@ class Payload:
 
     @classmethod
     def of(cls, text: str) -> Payload:
-        salt = token_hex(16)
+        salt = random_hex() + random_hex()
         return cls(text=text, salt=salt, digest=payload_digest(salt, text), id=new_id("payload"))
 
 

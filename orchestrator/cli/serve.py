@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.terminal import note, opened, run
+from orchestrator.terminal import note, opened
 
 if TYPE_CHECKING:
     from orchestrator.draining import Draining
@@ -27,6 +27,8 @@ Policy = Annotated[str | None, typer.Option("--policy", help="The policy behind 
 
 def serve(host: Host = None, port: Port = None, store: Store = None, policy: Policy = None) -> None:
     """Serves the OpenAI-compatible API and the inspection routes until Ctrl-C."""
+    from orchestrator.event_loop import run
+
     run(_serve(host, port, store, policy))
 
 
@@ -51,6 +53,7 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
     configure(settings.server.log_format, level=settings.server.log_level)
     async with opened(settings=settings) as antroute:
         from orchestrator.draining import Draining
+        from orchestrator.memory import leave_what_is_there
         from orchestrator.overload import Admission
         from orchestrator.rest.app import make_app
         from orchestrator.rest.server import DrainingServer
@@ -67,6 +70,7 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
             has_access_log=settings.server.access_log,
         )
         server = DrainingServer(app, draining)
+        leave_what_is_there()
         service.worker.drain_seconds = settings.server.drain_seconds
         service.worker.start()
         draining_jobs = asyncio.create_task(_drain_jobs(service, draining))
@@ -96,7 +100,8 @@ def bound(host: str, port: int) -> socket.socket:
     from orchestrator.errors import SettingsInvalid
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, else asyncio leaves TCP_NODELAY alone and answers wait for an ACK.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
