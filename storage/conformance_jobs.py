@@ -12,7 +12,7 @@ import pytest
 from storage.audit import verify
 from storage.errors import IdempotencyConflict, InvalidInput, LeaseLost, RecordNotFound
 from storage.job_records import Fence, Job, JobEnd, JobEvent, JobFilter
-from storage.records import BudgetLimits, Payload, usd
+from storage.records import Amount, BudgetAccount, BudgetLimits, Payload, usd, utc_now
 from storage.stores import Stores
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -293,6 +293,24 @@ class JobFenceConformance:
         ):
             with pytest.raises(LeaseLost):
                 await call
+
+    async def test_who_lost_the_job_can_neither_hold_nor_settle_and_its_hold_runs_out(self, stores: Stores) -> None:
+        _, stale = await running(stores)
+        await stores.budgets.open(BudgetAccount(id="acme", limit_usd=usd(1)))
+        held = Amount(usd=usd("0.4"))
+        hold = await stores.budgets.hold("acme", held, expires_in_seconds=0, fence=stale)
+        [job] = await claimed(stores, worker="worker_2", now=AFTER_LEASE)
+        with pytest.raises(LeaseLost):
+            await stores.budgets.hold("acme", held, expires_in_seconds=60, fence=stale)
+        with pytest.raises(LeaseLost):
+            await stores.budgets.settle(hold.id, Amount(), fence=stale)
+        assert (await stores.budgets.get("acme")).held == held
+        assert await stores.budgets.reap(utc_now()) == [hold]
+        again = await stores.budgets.hold("acme", held, expires_in_seconds=60, fence=fence_of(job))
+        await stores.budgets.settle(again.id, Amount(usd=usd("0.1")), fence=fence_of(job))
+        account = await stores.budgets.get("acme")
+        assert (account.held, account.spent) == (Amount(), Amount(usd=usd("0.5")))
+        assert [event.kind for event in await stores.audit.events()].count("hold_forfeited") == 1
 
     async def test_a_good_fence_lets_everything_through(self, stores: Stores) -> None:
         job, fence = await running(stores)

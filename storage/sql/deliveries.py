@@ -40,13 +40,18 @@ class SqlDeliveryStore(SqlStore):
         if not await self.database.read(lambda connection: connection.execute(HAS_DUE, values).first()):
             return []
 
+        made: list[Delivery] = []
+
         def apply(batch: Batch) -> list[Delivery]:
+            """When a broken connection makes the writer try again, what was leased is not left to its lease."""
             batch.insert()  # messages may stand in this very transaction
+            if batch.is_careful and made and _one(batch.connection, made[0].id) == made[0]:
+                return made
             rows = batch.connection.execute(DUE, values).mappings().all()
-            taken = [leased(delivery_from(row), until) for row in rows]
-            if taken:
-                batch.connection.execute(SAVE, [{"delivery_id": each.id, **tried_row(each)} for each in taken])
-            return taken
+            made[:] = [leased(delivery_from(row), until) for row in rows]
+            if made:
+                batch.connection.execute(SAVE, [{"delivery_id": each.id, **tried_row(each)} for each in made])
+            return made
 
         return await self.writer.run(apply)
 

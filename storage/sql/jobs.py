@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from storage.canonical import checked_id, iso
 from storage.job_forms import event_from, event_row, kept_from
 from storage.job_moves import Change, Kept, cancelled, checked_job, checked_lease, ended, released
-from storage.job_records import Beat, Fence, Job, JobEnd, JobEvent, JobFilter, JobState
+from storage.job_records import END_STATES, Beat, Fence, Job, JobEnd, JobEvent, JobFilter, JobState
 from storage.records import Payload, utc_now
 from storage.sql.batch import Batch
 from storage.sql.job_writes import (
@@ -39,6 +39,7 @@ EVENTS = (
     .order_by(job_events.c.seq)
     .limit(bindparam("most"))
 )
+NEWEST = select(jobs).order_by(jobs.c.position.desc())
 TOTALS = select(job_totals.c.state, job_totals.c.jobs)
 
 
@@ -55,13 +56,7 @@ class SqlJobStore(SqlStore):
         return await self.database.read(lambda connection: one_job(connection, job_id).job)
 
     async def find(self, wanted: JobFilter) -> list[Job]:
-        query = select(jobs).order_by(jobs.c.position.desc()).limit(max(wanted.limit, 0))
-        for name in ("tenant", "state", "workflow"):
-            value = getattr(wanted, name)
-            if value is not None:
-                query = query.where(jobs.c[name] == checked_id(value, name))
-        if wanted.before_position is not None:
-            query = query.where(jobs.c.position < wanted.before_position)
+        query = page_of(wanted)
         rows = await self.database.read(lambda connection: connection.execute(query).mappings().all())
         return [kept_from(row).job for row in rows]
 
@@ -112,8 +107,14 @@ class SqlJobStore(SqlStore):
     async def release(self, fence: Fence) -> None:
         at = utc_now()
 
+        made: list[Change] = []
+
         def apply(batch: Batch) -> None:
-            keep(batch, [released(fenced(batch.connection, fence), at=at)])
+            """When a broken connection makes the writer try again, the job may have been released by this very call."""
+            if batch.is_careful and made and is_noted(batch.connection, made[-1].events[0]):
+                return
+            made.append(released(fenced(batch.connection, fence), at=at))
+            keep(batch, made[-1:])
 
         await self.writer.run(apply)
 
@@ -145,3 +146,17 @@ class SqlJobStore(SqlStore):
     async def counts(self) -> Mapping[JobState, int]:
         rows = await self.database.read(lambda connection: connection.execute(TOTALS).all())
         return {cast("JobState", row.state): row.jobs for row in rows}
+
+
+def page_of(wanted: JobFilter) -> Select[Any]:
+    """The query of one page. That what has ended has an end is said so that the index over those will do."""
+    query = NEWEST.limit(max(wanted.limit, 0))
+    for name in ("tenant", "state", "workflow"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(jobs.c[name] == checked_id(value, name))
+    if wanted.state in END_STATES:
+        query = query.where(jobs.c.ended_at.is_not(None))
+    if wanted.before_position is not None:
+        query = query.where(jobs.c.position < wanted.before_position)
+    return query

@@ -166,7 +166,6 @@ jobs = Table(
     Column("result", Text),
     Index("jobs_tenant", "tenant", "position"),
     Index("jobs_tenant_state", "tenant", "state", "position"),
-    Index("jobs_state", "state", "position"),
     Index("jobs_workflow", "workflow", "position"),
 )
 
@@ -295,6 +294,8 @@ Index(
 _job = jobs.c
 _keyed = _job.idempotency_key.is_not(None)
 Index("jobs_key", _job.tenant, _job.idempotency_key, unique=True, sqlite_where=_keyed, postgresql_where=_keyed)
+_ended = _job.ended_at.is_not(None)
+Index("jobs_ended", _job.state, _job.position, sqlite_where=_ended, postgresql_where=_ended)
 _queued = _job.state == "queued"
 Index("jobs_queue", _job.rank, _job.position, sqlite_where=_queued, postgresql_where=_queued)
 _running = _job.state == "running"

@@ -8,6 +8,7 @@ import pytest
 
 from storage.audit import verify
 from storage.conformance import written_decision
+from storage.conformance_jobs import submitted
 from storage.conformance_skills import a_skill, added
 from storage.conformance_versions import registered
 from storage.errors import StorageUnavailable
@@ -50,6 +51,9 @@ def execute(url: str, statement: str) -> None:
         "UPDATE skill_moves SET record = ''",
         "DELETE FROM skill_moves",
         "TRUNCATE skill_moves",
+        "UPDATE job_events SET kind = 'failed'",
+        "DELETE FROM job_events",
+        "TRUNCATE job_events",
     ],
 )
 async def test_the_triggers_block_update_delete_and_truncate(url: str, statement: str) -> None:
@@ -57,6 +61,7 @@ async def test_the_triggers_block_update_delete_and_truncate(url: str, statement
     await written_decision(stores)
     await registered(stores, "first")
     await added(stores, a_skill())
+    await submitted(stores)
     await stores.skills.move(["pdf-forms"], "removed", reason="", by="alice")
     with pytest.raises(psycopg.errors.RaiseException, match="its rows are kept as they were written"):
         execute(url, statement)
