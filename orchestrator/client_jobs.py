@@ -6,10 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -17,7 +16,7 @@ from httpx_sse import aconnect_sse
 
 from orchestrator.client_wire import CONNECT_SECONDS, ClientWire, error_of_response
 from orchestrator.errors import Overloaded, RateLimited, ServerUnreachable
-from orchestrator.jobs.request import JobRequest, JobResult
+from orchestrator.jobs.request import JobOptions, JobPage, JobRequest, JobResult
 from orchestrator.workflow import Workflow
 from storage.budget_records import RESOURCES, BudgetLimits
 from storage.errors import InvalidInput, ServiceError, StorageUnavailable
@@ -27,26 +26,6 @@ PATIENCE = httpx.Timeout(45.0, connect=CONNECT_SECONDS)  # for the next byte: th
 NOTHING_MORE = 204
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)  # between tries to connect again; then it is given up
 PASSING = (RateLimited, Overloaded, StorageUnavailable)  # errors of a server that will be well again
-
-
-class JobOptions(TypedDict, total=False):
-    """What a job may be given besides its workflow and input; the fields of JobRequest."""
-
-    limits: BudgetLimits | Mapping[str, Any] | None
-    deadline: datetime | None
-    priority: int
-    not_before: datetime | None
-    metadata: Mapping[str, str]
-    webhook_url: str | None
-    idempotency_key: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobPage:
-    """Jobs, newest first, and where the next page begins; None: there is none."""
-
-    jobs: tuple[Job, ...]
-    next_cursor: int | None
 
 
 class JobVerbs(ClientWire):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from orchestrator.workflow import Workflow
 
 if TYPE_CHECKING:
-    from orchestrator.jobs.request import JobOptions, JobResult
+    from orchestrator.jobs.request import JobOptions, JobPage, JobRequest, JobResult
     from orchestrator.service import Service
-    from storage.job_records import Job, JobEvent
+    from storage.job_records import Job, JobEvent, JobState
 
 
 class HasService(Protocol):
@@ -35,8 +35,29 @@ class EmbeddedJobs:
         """Returns once the job is stored. The same idempotency key and request again give the same job."""
         from orchestrator.jobs.request import JobRequest
 
-        self.service.worker.start()
-        return await self.service.jobs.submit(JobRequest(workflow=workflow, input=input or {}, **options))
+        request = JobRequest(workflow=workflow, input=input or {}, **options)
+        _start(self.service, [request])
+        return await self.service.jobs.submit(request)
+
+    async def submit_many(self: HasService, requests: Sequence[JobRequest]) -> list[Job]:
+        """All of them or none, in one transaction."""
+        _start(self.service, requests)
+        return await self.service.jobs.submit_many(requests)
+
+    async def jobs(
+        self: HasService,
+        *,
+        state: JobState | None = None,
+        workflow: str | None = None,
+        cursor: int | None = None,
+        limit: int = 50,
+    ) -> JobPage:
+        """A page, newest first; `cursor` takes the `next_cursor` of the page before."""
+        from orchestrator.jobs.request import JobPage
+        from storage.job_records import JobFilter
+
+        wanted = JobFilter(state=state, workflow=workflow, before_position=cursor, limit=limit)
+        return JobPage.of(await self.service.jobs.find(wanted), limit=limit)
 
     async def job(self: HasService, job_id: str) -> Job:
         """Where it stands. Raises RecordNotFound."""
@@ -53,10 +74,17 @@ class EmbeddedJobs:
         return await self.service.jobs.wait(job_id, timeout_seconds=timeout_seconds)
 
     async def result(self: HasService, job_id: str) -> JobResult:
-        """What it answered. Raises the error that it ended with, and another for a job that has not ended."""
+        """What it answered. Raises JobUnfinished, JobCancelled, or the error that it failed with."""
         return await self.service.jobs.result(job_id)
 
     def events(self: HasService, job_id: str, *, after: int = 0) -> AsyncGenerator[JobEvent, None]:
         """What happened after that event, then what happens, until the job has ended."""
         self.service.worker.start()
         return self.service.jobs.events(job_id, after=after)
+
+
+def _start(service: Service, requests: Sequence[JobRequest]) -> None:
+    """Webhooks are sent from here only where somebody wants any: for them one must look every two seconds."""
+    service.worker.start()
+    if any(request.webhook_url for request in requests):
+        service.webhooks.sender.start()

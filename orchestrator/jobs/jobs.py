@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import orjson
 
-from orchestrator.errors import Overloaded, error_of
+from orchestrator.errors import JobCancelled, JobUnfinished, Overloaded, error_of
 from orchestrator.identity import LOCAL, Identity
 from orchestrator.jobs.bell import CANCELS, WORK, Bell
 from orchestrator.jobs.request import JobRequest, JobResult
@@ -124,10 +124,12 @@ class Jobs:
                 await heard(left)
 
     async def result(self, job_id: str, identity: Identity = LOCAL) -> JobResult:
-        """What it answered. Raises the error it ended with, and InvalidInput for a job that has not ended."""
+        """What it answered. Raises JobUnfinished, JobCancelled, or the error that it failed with."""
         job = await self.get(job_id, identity)
         if not job.has_ended:
-            raise InvalidInput(f"Job {job_id!r} is {job.state}.", field="job_id", hint="Wait until it has ended.")
+            raise JobUnfinished.of(job)
+        if job.state == "cancelled":
+            raise JobCancelled(f"Job {job_id!r} was cancelled.")
         if job.state != "succeeded" or job.result_payload_id is None:
             raise error_of(job.error_code, job.error_message or f"Job {job_id!r} was {job.state}.")
         payload = await self.stores.payloads.get(job.result_payload_id)

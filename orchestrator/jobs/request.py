@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from orchestrator.workflow import Workflow
 from storage.budget_records import BudgetLimits
+from storage.job_records import Job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +53,16 @@ class JobResult:
     answers: Mapping[str, str]  # by step
     answer: str  # the last step's
     cost_usd: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobPage:
+    """Jobs, newest first, and where the next page begins; None: there is none."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: int | None
+
+    @classmethod
+    def of(cls, jobs: Sequence[Job], *, limit: int) -> JobPage:
+        """A page that was asked for with this limit."""
+        return cls(jobs=tuple(jobs), next_cursor=jobs[-1].position if jobs and len(jobs) == limit else None)

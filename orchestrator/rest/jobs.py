@@ -13,10 +13,9 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse
 
-from orchestrator.errors import JobCancelled, JobUnfinished
 from orchestrator.job_views import event_view, job_view, result_view
 from orchestrator.jobs.jobs import Jobs, Submitted
-from orchestrator.jobs.request import JobRequest
+from orchestrator.jobs.request import JobPage, JobRequest
 from orchestrator.rest.errors import body_of
 from orchestrator.rest.identity_of import identity_of
 from orchestrator.rest.inspect import service_of
@@ -126,9 +125,8 @@ async def submit_jobs(body: JobBatch, request: Request, idempotency_key: Idempot
 async def list_jobs(request: Request, query: Annotated[JobQuery, Query()]) -> dict[str, Any]:
     """Newest first; `cursor` takes the `next_cursor` of the page before."""
     wanted = JobFilter(state=query.state, workflow=query.workflow, before_position=query.cursor, limit=query.limit)
-    found = await jobs_of(request).find(wanted, identity_of(request))
-    next_cursor = found[-1].position if len(found) == query.limit else None
-    return {"jobs": [job_view(job) for job in found], "next_cursor": next_cursor}
+    page = JobPage.of(await jobs_of(request).find(wanted, identity_of(request)), limit=query.limit)
+    return {"jobs": [job_view(job) for job in page.jobs], "next_cursor": page.next_cursor}
 
 
 @router.get("/{job_id}")
@@ -148,14 +146,10 @@ async def get_result(job_id: str, request: Request) -> Response:
     """What each step answered. 409 while the job has not ended, and, with the job's own error, where it failed."""
     jobs, identity = jobs_of(request), identity_of(request)
     job = await jobs.get(job_id, identity)
-    if not job.has_ended:
-        raise JobUnfinished.of(job)
-    if job.state == "cancelled":
-        raise JobCancelled(f"Job {job_id!r} was cancelled.")
     try:
         return JSONResponse(result_view(await jobs.result(job_id, identity)))
     except ServiceError as error:
-        if job.state == "succeeded":
+        if job.state != "failed":
             raise
         error.is_retryable = False
         return JSONResponse(body_of(error), ENDED_STATUS)

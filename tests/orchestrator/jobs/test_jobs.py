@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import Overloaded
+from orchestrator.errors import JobCancelled, JobUnfinished, Overloaded
 from orchestrator.identity import Identity
 from orchestrator.jobs.request import JobRequest
 from orchestrator.service import Service
@@ -86,7 +86,7 @@ async def test_wait_gives_the_job_as_it_is_when_the_time_is_over(make_service: M
     service = await make_service()
     job = await service.jobs.submit(ASK)
     assert (await service.jobs.wait(job.id, timeout_seconds=0.01)).state == "queued"
-    with pytest.raises(InvalidInput, match="is queued"):
+    with pytest.raises(JobUnfinished, match="is queued"):
         await service.jobs.result(job.id)
 
 
@@ -96,7 +96,7 @@ async def test_queued_job_that_is_cancelled_never_runs(make_service: MakeService
     assert (await service.jobs.cancel(job.id)).state == "cancelled"
     service.worker.start()
     assert await kinds(service, job.id) == ["queued", "cancelled"]
-    with pytest.raises(Exception, match="was cancelled"):
+    with pytest.raises(JobCancelled, match="was cancelled"):
         await service.jobs.result(job.id)
 
 
