@@ -18,6 +18,7 @@ from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from agents.model_files import MODEL_FILES, fetch
 from agents.registry import make_agent
 from orchestrator.around_router import around, rebook
+from orchestrator.borrowed import Borrowed
 from orchestrator.candidate_groups import candidate_groups
 from orchestrator.candidates import candidates_in, cards_in, endpoints_in
 from orchestrator.checkpoints import Checkpoints
@@ -87,16 +88,18 @@ async def bootstrap(
     wrap_llm: Callable[[LLM], LLM] | None = None,
     stores: Stores | None = None,
     skill_index: SkillIndex | None = None,
+    borrowed: Borrowed | None = None,
 ) -> Service:
     """Opens the stores, builds every part and teaches the policies what the log holds.
 
     `llms` (model name to LLM), `skills`, `skill_index` and `stores` stand in for what the settings would build: for
     tests and for people who bring their own; `wrap_llm` wraps each model, beneath the meter. `on_fetch` hears of a
-    model file's download (done bytes, total bytes, what).
+    model file's download (done bytes, total bytes, what). `borrowed`: what another process does for this service.
     """
+    borrowed = borrowed or Borrowed()
     candidates = candidates_in(settings)
     verifiers = NamedVerifiers({name: each.spec for name, each in settings.verifiers.items()})
-    encoder = choose_encoder(settings.encoder, cache_dir=settings.encoder_dir)
+    encoder = borrowed.encoder or choose_encoder(settings.encoder, cache_dir=settings.encoder_dir)
     reference = settings.reward.reference_cost_usd or reference_cost(list(cards_in(settings).values()))
     async with AsyncExitStack() as opened:
         libraries = await _given(skills) if skills else await open_libraries(settings)
@@ -113,8 +116,10 @@ async def bootstrap(
         )
         memories = trail_memories(policies, settings, candidates.values())
         trails = TrailKeeper(stores.trails, memories, on_change=router.changed)
-        trained = TrainedRouters(stores, featurizer, candidates=tuple(candidates), policy=settings.policy)
-        models = await _models(settings, llms or {}, on_fetch)
+        trained = TrainedRouters(
+            stores, featurizer, candidates=tuple(candidates), policy=settings.policy, source=borrowed.routers
+        )
+        models = await made_models(settings, llms or {}, on_fetch)
         for llm in models.llms.values():
             opened.push_async_callback(llm.close)
         residents = Residents.of(models.servers, candidates.values(), settings.residency)
@@ -180,6 +185,7 @@ async def bootstrap(
             ),
             policies=tuple(POLICIES),
             lasting_notices=(*_notices(models, encoder), *libraries.notices),
+            more_notices=[borrowed.notices],
             trained=trained,
             trails=trails,
             skills=made_catalog(settings, stores.skills, files=files, index=index),
@@ -246,7 +252,7 @@ def _featurizer(settings: Settings, encoder: Encoder) -> ForecastingFeaturizer:
     return ForecastingFeaturizer(TaskFeaturizer(cached, catalog), cached)
 
 
-async def _models(
+async def made_models(
     settings: Settings, given: Mapping[str, LLM], on_fetch: Callable[[int, int, str], None] | None
 ) -> Models:
     """Every model that a candidate names. Where no local file is here at all, the smallest one is fetched."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from routing.artifacts import Artifact, loads
 from routing.errors import ArtifactRefused
@@ -39,6 +40,26 @@ class LoadedRouters:
     is_refused: bool = False  # there is an active version, but it could not be loaded
 
 
+class RouterSource(Protocol):
+    """Where the files of a version come from, and what serves in the place of its artefact."""
+
+    async def files(self, stores: Stores, version_id: str) -> Mapping[str, bytes]:
+        """Raises RecordNotFound, LogCorrupt, StorageUnavailable."""
+        ...
+
+    def served(self, version_id: str, artifact: Artifact) -> Artifact: ...
+
+
+class Registry:
+    """The store's registry, and the artefact itself."""
+
+    async def files(self, stores: Stores, version_id: str) -> Mapping[str, bytes]:
+        return await stores.policy_versions.artifact(version_id)
+
+    def served(self, version_id: str, artifact: Artifact) -> Artifact:
+        return artifact
+
+
 class RouterWatch:
     """Calls `on_change` on the event loop after the first look, and whenever who serves has changed since."""
 
@@ -49,11 +70,13 @@ class RouterWatch:
         encoder_name: str,
         on_change: Callable[[LoadedRouters], None],
         seconds: float = WATCH_SECONDS,
+        source: RouterSource | None = None,
     ) -> None:
         self.encoder_name = encoder_name
         self._stores = stores
         self._on_change = on_change
         self._seconds = seconds
+        self._source = source or Registry()
         self._seen: ServingVersions | None = None
         self._loaded: dict[str, LoadedRouter] = {}
         self._task: asyncio.Task[None] | None = None
@@ -109,10 +132,10 @@ class RouterWatch:
         if version_id in self._loaded:
             return self._loaded[version_id]
         try:
-            files = await self._stores.policy_versions.artifact(version_id)
+            files = await self._source.files(self._stores, version_id)
             artifact = await asyncio.to_thread(loads, files, encoder=self.encoder_name, where=version_id)
         except (ArtifactRefused, LogCorrupt) as error:
             log.warning("The %s router %s cannot serve: %s", role, version_id, error)
             notices.append(f"the {role} router {version_id} cannot serve: {error}")
             return None
-        return LoadedRouter(version_id=version_id, artifact=artifact)
+        return LoadedRouter(version_id=version_id, artifact=self._source.served(version_id, artifact))

@@ -66,6 +66,7 @@ class Service:
     defaults: Defaults
     policies: tuple[str, ...] = ()
     lasting_notices: tuple[str, ...] = ()  # of what was missing or degraded at the start
+    more_notices: list[Callable[[], tuple[str, ...]]] = field(default_factory=list)  # of what comes and goes
     trained: TrainedRouters
     trails: TrailKeeper
     skills: SkillCatalog
@@ -84,7 +85,8 @@ class Service:
     @property
     def notices(self) -> tuple[str, ...]:
         """What is missing or degraded, and which trained router chooses, for whoever looks."""
-        return (*self.lasting_notices, *self.trained.notices(), *self.nodes.finder.notices())
+        others = [notice for notices in self.more_notices for notice in notices()]
+        return (*self.lasting_notices, *others, *self.trained.notices(), *self.nodes.finder.notices())
 
     @property
     def stores(self) -> Stores:

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from orchestrator.budget_settings import BudgetSettings
 from orchestrator.errors import SettingsInvalid
 from orchestrator.job_settings import JobSettings
+from orchestrator.ray_settings import RaySettings
 from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
 from orchestrator.settings_errors import fault_line, nearest
 from orchestrator.telemetry_settings import TelemetrySettings
@@ -310,6 +311,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     webhooks: WebhookSettings = WebhookSettings()
     jobs: JobSettings = JobSettings()
+    ray: RaySettings = RaySettings()
     workflows: dict[str, WorkflowBody] = Field(default_factory=dict)  # that jobs may name
     telemetry: TelemetrySettings = TelemetrySettings()
 

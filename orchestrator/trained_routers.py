@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from orchestrator.router_watch import LoadedRouters, RouterWatch
+from orchestrator.router_watch import LoadedRouters, RouterSource, RouterWatch
 from routing.base import ACTIVE, SHADOW
 from routing.learned import ForecastFailures, ForecastingFeaturizer
 from routing.router import TRAINED
@@ -19,9 +19,15 @@ class TrainedRouters:
     """
 
     def __init__(
-        self, stores: Stores, featurizer: ForecastingFeaturizer, *, candidates: Sequence[str], policy: str
+        self,
+        stores: Stores,
+        featurizer: ForecastingFeaturizer,
+        *,
+        candidates: Sequence[str],
+        policy: str,
+        source: RouterSource | None = None,
     ) -> None:
-        self.watch = RouterWatch(stores, encoder_name=featurizer.encoder_name, on_change=self.use)
+        self.watch = RouterWatch(stores, encoder_name=featurizer.encoder_name, on_change=self.use, source=source)
         self._featurizer = featurizer
         self._candidates = tuple(candidates)
         self._policy = policy
