@@ -128,6 +128,7 @@ async def _sqlite(url: str, opened: AsyncExitStack) -> Opened:
 
     path = _file(url)
     try:
+        sqlite3.connect(path).close()  # aiosqlite's thread outlives a connection that fails, and complains later
         saver = await opened.enter_async_context(AsyncSqliteSaver.from_conn_string(path))
         saver.serde = _plain()
         await saver.setup()
