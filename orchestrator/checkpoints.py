@@ -46,7 +46,7 @@ class Checkpoints:
                     continue
                 versions = saved.checkpoint["channel_versions"]
                 config = await saver.aput({"configurable": own}, saved.checkpoint, saved.metadata, versions)
-                # Of steps whose neighbours still ran. A saver numbers the writes of one call: all of a task go together.
+                # Of steps whose neighbours still ran; a saver numbers the writes of one call, so a task's go together.
                 for task_id, writes in _by_task(saved.pending_writes or ()).items():
                     await saver.aput_writes(config, writes, task_id)
                 return SavedThread(saver=saver, id=own["thread_id"], has_begun=True)
