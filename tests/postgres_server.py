@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,8 +26,9 @@ class PostgresUnavailable(Exception):
 class PostgresServer:
     """A running server; it hands out a fresh, empty database for each test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, binaries: Path) -> None:
         self.folder = folder
+        self.binaries = binaries
 
     def url(self, database: str) -> str:
         return f"postgresql://antroute@/{database}?host={self.folder}"
@@ -37,6 +38,17 @@ class PostgresServer:
 
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def kill(self) -> None:
+        """SIGKILL to the server and to all processes that it has for its callers."""
+        pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        # Where nobody reaps them the dead keep their ids, and a new server would take the old one to be alive.
+        for left in (self.folder / "data" / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
+            left.unlink()
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -91,9 +103,19 @@ def _start(binaries: Path, folder: Path) -> PostgresServer:
     folder.chmod(0o755)
     options = ["-A", "trust", "-U", "antroute", "-E", "UTF8", "--locale=C", "--no-sync"]
     _call([binaries / "initdb", "-D", data, *options], folder, user)
+    _begin(binaries, folder)
+    return PostgresServer(folder, binaries)
+
+
+def restarted(server: PostgresServer) -> None:
+    """Starts a server again that was killed."""
+    _begin(server.binaries, server.folder)
+
+
+def _begin(binaries: Path, folder: Path) -> None:
     settings = f"-h '' -k {folder} -c fsync=off -c max_connections=60 -c shared_buffers=32MB"
-    _call([binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", settings, "start"], folder, user)
-    return PostgresServer(folder)
+    command = [binaries / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o", settings, "start"]
+    _call(command, folder, _user())
 
 
 def _stop(binaries: Path, folder: Path) -> None:
