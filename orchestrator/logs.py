@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from orchestrator.request_context import current_request
 
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 LogFormat = Literal["text", "json"]
 ACCESS = "antroute.access"
+URL_TELLERS = ("httpx", "httpcore", "urllib3")
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-def configure(log_format: LogFormat = "text", *, level: str = "warning") -> None:
-    """Sends all log records of the process to stderr. Errors are told by type and place: their texts may hold anything.
+def configure(log_format: LogFormat = "text", *, level: str = "warning", stream: TextIO | None = None) -> None:
+    """Sends all log records of the process to the stream, by default stderr.
 
-    The access log has a level of its own, so that it can be on while all else is quiet.
+    Errors are told by type and place: their texts may hold anything. The access log has a level of its own, so that it
+    can be on while all else is quiet; HTTP clients, which tell whole URLs, are quiet while all else is not.
     """
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(_json_formatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
     for old in tuple(root.handlers):
@@ -31,6 +33,8 @@ def configure(log_format: LogFormat = "text", *, level: str = "warning") -> None
     root.addHandler(handler)
     root.setLevel(level.upper())
     logging.getLogger(ACCESS).setLevel(logging.INFO)
+    for name in URL_TELLERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class TextFormatter(logging.Formatter):

@@ -32,6 +32,7 @@ OTHER_WORKFLOWS = "others"
 TOKEN_KINDS = ("input", "cache_read", "cache_write", "output")
 BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "half_open", "open")  # 0, 1, 2
 STATUS_TO_REASON = {
+    400: "invalid",
     401: "not_authenticated",
     402: "budget",
     403: "not_permitted",

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from orchestrator.keys.access import AccessRules
+from orchestrator.overload import Admission
 from orchestrator.rest.app import make_app
 from tests.conftest import MakeService
 
@@ -28,9 +29,18 @@ async def make_http(make_service: MakeService) -> AsyncIterator[MakeHttp]:
             key: str | None = None,
             rules: AccessRules | None = None,
             body_bytes: int = 1_048_576,
+            admission: Admission | None = None,
+            has_access_log: bool = False,
             **parts: Any,
         ) -> Any:
-            app = make_app(service or await make_service(**parts), key=key, rules=rules, body_bytes=body_bytes)
+            app = make_app(
+                service or await make_service(**parts),
+                key=key,
+                rules=rules,
+                body_bytes=body_bytes,
+                admission=admission,
+                has_access_log=has_access_log,
+            )
             transport = httpx.ASGITransport(app=app)
             return await clients.enter_async_context(
                 httpx.AsyncClient(transport=transport, base_url="http://localhost")
