@@ -13,6 +13,7 @@ from typing import Protocol
 
 import orjson
 
+from agents.embedding import EmbeddingRequest, Embeddings, embedding_body, embeddings_of, estimated
 from agents.errors import AnswerCut, ModelRefused, ModelUnavailable
 from agents.llm import Chunk, Completion, CompletionRequest
 from agents.openai_wire import (
@@ -85,26 +86,38 @@ class LiteLLM:
             raise self._cut(early, usage=answer.usage, pieces=len(answer.deltas))
         yield Chunk(completion=answer.completion())
 
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        body = embedding_body(self.model, request)
+        response = await self._sent("aembedding", body)
+        try:
+            return embeddings_of(response.model_dump(), request)
+        except MalformedAnswer as exc:
+            raise self._cut(exc, usage=estimated(request)) from exc
+
     async def close(self) -> None:
         """Nothing to close: litellm keeps its connections for all its callers."""
 
     async def _call(self, request: CompletionRequest, *, is_streamed: bool) -> _Response:
         """Sending, again where that makes sense → litellm's response, whose stream was not read yet."""
+        # a provider without seeds answers without them; tools and formats must not be left out in silence
+        drops = {"drop_params": request.call.is_plain}
+        return await self._sent("acompletion", payload(self.model, request, is_streamed=is_streamed) | drops)
+
+    async def _sent(self, function: str, body: Mapping[str, object]) -> _Response:
         litellm = await asyncio.to_thread(_litellm)
-        arguments = payload(self.model, request, is_streamed=is_streamed) | {
+        arguments = {
+            **body,
             "api_key": self._api_key,
             "api_base": self._api_base,
             "timeout": self._timeout_seconds,
             "num_retries": 0,
             "max_retries": 0,
-            # a provider without seeds answers without them; tools and formats must not be left out in silence
-            "drop_params": request.call.is_plain,
         }
         async for attempt in attempts(max_attempts=self._max_attempts, timeout_seconds=self._timeout_seconds):
             with attempt:
                 try:
                     async with asyncio.timeout(self._timeout_seconds):
-                        response: _Response = await litellm.acompletion(**arguments)
+                        response: _Response = await getattr(litellm, function)(**arguments)
                 except TimeoutError as exc:
                     raise self._too_slow() from exc
                 except tuple(litellm.LITELLM_EXCEPTION_TYPES) as exc:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import aiohttp
 import orjson
 
+from agents.embedding import EmbeddingRequest, Embeddings, embedding_body, embeddings_of, estimated
 from agents.errors import AnswerCut, ModelRefused, ModelUnavailable
 from agents.llm import Chunk, Completion, CompletionRequest
 from agents.openai_wire import (
@@ -35,6 +36,7 @@ from storage.records import TokenUsage
 TIMEOUT_SECONDS = 120.0
 CONNECT_TIMEOUT_SECONDS = 5.0
 BODY_BYTES_LIMIT = 4 * 1024 * 1024
+VECTORS_BYTES_LIMIT = 128 * 1024 * 1024  # 2048 vectors of 3072 numbers, and some
 ERROR_BYTES_LIMIT = 64 * 1024
 PIECE_BYTES = 64 * 1024
 
@@ -71,7 +73,7 @@ class OpenAILLM:
         return f"OpenAILLM(base_url={masked_url(self.base_url)!r}, model={self.model!r})"
 
     async def complete(self, request: CompletionRequest) -> Completion:
-        async with self._response(request, is_streamed=False) as response:
+        async with self._response(payload(self.model, request, is_streamed=False)) as response:
             received = bytearray()
             try:
                 await _read_body(response, received, limit_bytes=BODY_BYTES_LIMIT)
@@ -83,7 +85,7 @@ class OpenAILLM:
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         answer, events = StreamedAnswer(request=request), EventReader()
-        async with self._response(request, is_streamed=True) as response:
+        async with self._response(payload(self.model, request, is_streamed=True)) as response:
             try:
                 async for piece in response.content.iter_chunked(PIECE_BYTES):
                     for data in events.feed(piece):
@@ -96,26 +98,36 @@ class OpenAILLM:
             raise self._broken(EOFError("the stream ended without an end mark"), answer)
         yield Chunk(completion=answer.completion())
 
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        body = embedding_body(self.model, request)
+        async with self._response(body, "embeddings") as response:
+            try:
+                received = bytearray()
+                await _read_body(response, received, limit_bytes=VECTORS_BYTES_LIMIT)
+                return embeddings_of(loads(bytes(received)), request)
+            except (MalformedAnswer, aiohttp.ClientError, TimeoutError, OSError) as exc:
+                raise self._cut(exc, usage=estimated(request)) from exc
+
     async def close(self) -> None:
         for loop in tuple(self._loop_to_session):
             await self._close_session(loop)
 
     @asynccontextmanager
     async def _response(
-        self, request: CompletionRequest, *, is_streamed: bool
+        self, content: Mapping[str, object], path: str = "chat/completions"
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Sending, again where that makes sense → an answer with status 200 whose body was not read yet."""
-        body = orjson.dumps(payload(self.model, request, is_streamed=is_streamed))
+        body = orjson.dumps(content)
         deadline = time.monotonic() + self._timeout_seconds
         async for attempt in attempts(max_attempts=self._max_attempts, timeout_seconds=self._timeout_seconds):
             with attempt:
-                response = await self._send(body, seconds_left=deadline - time.monotonic())
+                response = await self._send(body, path, seconds_left=deadline - time.monotonic())
         try:
             yield response
         finally:
             response.close()
 
-    async def _send(self, body: bytes, *, seconds_left: float) -> aiohttp.ClientResponse:
+    async def _send(self, body: bytes, path: str, *, seconds_left: float) -> aiohttp.ClientResponse:
         """One try → an answer with status 200. Raises ModelUnavailable or ModelRefused."""
         if seconds_left <= 0:
             raise ModelUnavailable(f"{self!r} did not answer within {self._timeout_seconds} s.")
@@ -127,7 +139,7 @@ class OpenAILLM:
         try:
             session = await self._open_session()
             response = await session.post(
-                f"{self.base_url}/chat/completions",
+                f"{self.base_url}/{path}",
                 data=body,
                 headers=headers,
                 timeout=timeout,

@@ -23,6 +23,8 @@ from orchestrator.candidate_groups import candidate_groups
 from orchestrator.candidates import candidates_in, cards_in, endpoints_in
 from orchestrator.checkpoints import Checkpoints
 from orchestrator.conditions import LiveConditions
+from orchestrator.embedding import EmbeddingService
+from orchestrator.embedding_models import embedding_models
 from orchestrator.errors import SettingsInvalid
 from orchestrator.found_skills import SkillFinder, SkillIndex
 from orchestrator.health import ModelHealth
@@ -191,6 +193,13 @@ async def bootstrap(
             skills=made_catalog(settings, stores.skills, files=files, index=index),
             webhooks=webhooks,
             on_close=opened.aclose,
+        )
+        models_that_embed = embedding_models(settings, encoder.encoder)
+        for each in models_that_embed.values():
+            if each.embedder is not None:
+                opened.push_async_callback(each.embedder.close)
+        service.embeddings = EmbeddingService(
+            name_to_model=models_that_embed, stores=stores, recorder=nodes.recorder, defaults=service.defaults
         )
         service.jobs, service.worker = made_jobs(settings, service, checkpoints)
         open_telemetry(service, settings, opened)

@@ -10,6 +10,7 @@ from orchestrator.errors import SettingsInvalid
 from orchestrator.settings import MOST_SHOWN_SKILLS, CandidateSettings, ModelSettings, Settings
 from storage.records import Candidate, ModelCard
 
+REMOTE_CAPABILITIES = ("chat", "stream", "tools", "json", "logprobs", "n")
 CANDIDATE_ID = re.compile(r"(?!auto(:|$))[A-Za-z0-9._:/+@-]{1,200}")  # fits a header; `auto` means: any of them
 
 
@@ -41,7 +42,7 @@ def _card(name: str, model: ModelSettings) -> ModelCard:
         price_cache_read_usd_per_mtok=model.price_cache_read_usd_per_mtok,
         price_output_usd_per_mtok=model.price_output_usd_per_mtok,
         context_window=model.context_window,
-        capabilities=model.capabilities,
+        capabilities=_capabilities(model),
         family=model.family,
         size_b=model.size_b,
         trust_domain=model.trust_domain,
@@ -55,6 +56,12 @@ def _card(name: str, model: ModelSettings) -> ModelCard:
         cold_start_seconds=model.cold_start_seconds,
         payload_modes=model.payload_modes,
     )
+
+
+def _capabilities(model: ModelSettings) -> tuple[str, ...]:
+    """What the settings say; of a remote model of which they say nothing, what such endpoints can as a rule."""
+    is_open = model.provider in ("openai", "litellm") and "capabilities" not in model.model_fields_set
+    return REMOTE_CAPABILITIES if is_open else model.capabilities
 
 
 def _candidate(candidate: CandidateSettings, cards: Mapping[str, ModelCard], shown: int) -> Candidate:

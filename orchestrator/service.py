@@ -14,6 +14,7 @@ from agents.llm import piece_of
 from orchestrator.budget_options import exhausted_of, limits_of
 from orchestrator.call_needs import plan_of_call, require_able
 from orchestrator.caller import Caller, current_caller
+from orchestrator.embedding import EmbeddingService
 from orchestrator.errors import UnknownModel
 from orchestrator.exhaustion import chosen, more_budget
 from orchestrator.found_skills import FoundSkills
@@ -77,6 +78,7 @@ class Service:
     listeners: list[RunListener] = field(default_factory=list)
     is_traced: bool = False  # a listener exports runs, and wants to know of their spans
     first_word_listeners: list[Callable[[str, float], None]] = field(default_factory=list)  # candidate id, seconds
+    embeddings: EmbeddingService | None = None
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
     jobs: Jobs = field(init=False)

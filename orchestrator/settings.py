@@ -57,6 +57,7 @@ class ModelSettings(Section):
     price_cache_read_usd_per_mtok: Decimal | None = Field(default=None, ge=0)
     price_output_usd_per_mtok: Decimal = Field(default=Decimal(0), ge=0)
     context_window: int = Field(default=8192, gt=0)
+    # chat, stream, tools, json, logprobs, n, vision, audio, embeddings; default: of `openai` and `litellm` all to `n`
     capabilities: tuple[str, ...] = ("chat",)
     family: str = ""
     size_b: float | None = None
@@ -243,7 +244,7 @@ def default_models() -> dict[str, ModelSettings]:
             price_output_usd_per_mtok=Decimal(price_output),
             size_b=size_b,
             description=description,
-            capabilities=("chat", "stream", "logprobs"),
+            capabilities=("chat", "stream", "logprobs", "json"),
         )
 
     return {

@@ -15,6 +15,7 @@ from orchestrator.overload import Admission
 from orchestrator.rest import (
     budgets,
     chat,
+    embeddings,
     identity,
     inspect,
     jobs,
@@ -22,6 +23,7 @@ from orchestrator.rest import (
     memory,
     models,
     operations,
+    responses,
     routers,
     skills,
     tenants,
@@ -36,7 +38,8 @@ from storage.errors import ServiceError
 
 VERSION = "0.1.0"
 PARTS = (
-    budgets, chat, identity, inspect, jobs, keys, memory, models, operations, routers, skills, tenants, webhooks,
+    budgets, chat, embeddings, identity, inspect, jobs, keys, memory, models, operations, responses, routers, skills,
+    tenants, webhooks,
 )  # fmt: skip
 
 

@@ -29,7 +29,8 @@ async def get_model(model_id: str, request: Request) -> dict[str, Any]:
 
 def _names(service: Service) -> list[str]:
     policies = (f"auto:{name}" for name in service.policies)
-    return ["auto", *policies, *service.nodes.candidates]
+    embedding = service.embeddings.name_to_model if service.embeddings else {}
+    return ["auto", *policies, *service.nodes.candidates, *embedding]
 
 
 def _view(name: str) -> dict[str, Any]:

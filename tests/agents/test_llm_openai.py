@@ -237,9 +237,9 @@ async def test_a_refused_connection_is_tried_again(upstream: FakeUpstream) -> No
         def base_url(self, url: str) -> None:
             """Kept in `addresses`."""
 
-        async def _send(self, body: bytes, *, seconds_left: float) -> aiohttp.ClientResponse:
+        async def _send(self, body: bytes, path: str, *, seconds_left: float) -> aiohttp.ClientResponse:
             try:
-                return await super()._send(body, seconds_left=seconds_left)
+                return await super()._send(body, path, seconds_left=seconds_left)
             finally:
                 del addresses[:-1]
 
