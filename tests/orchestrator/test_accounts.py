@@ -142,7 +142,7 @@ async def test_budgets_of_all_resources_are_taken_over_http(make_http: MakeHttp)
     assert degraded["antroute"]["is_degraded"] is True
     assert degraded["antroute"]["spent"]["tokens"] == degraded["usage"]["total_tokens"]
     body["antroute"] = {"budget": {"token": 200}}
-    assert (await http.post("/v1/chat/completions", json=body)).status_code == 422
+    assert (await http.post("/v1/chat/completions", json=body)).status_code == 400
 
 
 async def test_client_hears_what_is_missing_and_sends_budgets(make_service: MakeService) -> None:
