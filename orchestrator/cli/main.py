@@ -13,6 +13,7 @@ from orchestrator.cli import (
     data,
     doctor,
     evaluate,
+    jobs,
     keys,
     memory,
     models,
@@ -43,6 +44,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(keys.tenants, name="tenants")
 app.add_typer(models.app, name="models")

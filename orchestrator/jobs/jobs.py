@@ -11,7 +11,7 @@ import orjson
 
 from orchestrator.errors import JobCancelled, JobUnfinished, Overloaded, error_of
 from orchestrator.identity import LOCAL, Identity
-from orchestrator.jobs.bell import CANCELS, WORK, Bell
+from orchestrator.jobs.bell import CANCELS, WORK, Bell, end_of
 from orchestrator.jobs.request import JobRequest, JobResult
 from orchestrator.jobs.submission import Submissions
 from storage.errors import InvalidInput, RecordNotFound
@@ -91,32 +91,32 @@ class Jobs:
         await self.get(job_id, identity)
         job = await self.stores.jobs.cancel(job_id)
         self.bell.ring(CANCELS)
-        self.bell.ring(job_id)
+        self.bell.ring(job_id, end_of(job_id))
         return job
 
     async def events(
         self, job_id: str, *, after: int = 0, identity: Identity = LOCAL
     ) -> AsyncGenerator[JobEvent, None]:
         """What happened after that event, then what happens, until the job has ended. Raises RecordNotFound."""
+        had_ended = (await self.get(job_id, identity)).has_ended
         while True:
             with self.bell.listening(job_id) as heard:  # before the look, so that nothing falls between
-                job = await self.get(job_id, identity)
                 events = await self.stores.jobs.events(job_id, after=after)
-                if not events and not job.has_ended:
+                if not events:
+                    if had_ended:
+                        return
                     await heard(self.poll_seconds)
             for event in events:
                 yield event
                 after = event.seq
                 if event.kind in END_STATES:
                     return
-            if not events and job.has_ended:
-                return
 
     async def wait(self, job_id: str, *, timeout_seconds: float | None = None, identity: Identity = LOCAL) -> Job:
         """The job once it has ended; or as it is when that time is over. Raises RecordNotFound."""
         until = None if timeout_seconds is None else self.clock() + timeout_seconds
         while True:
-            with self.bell.listening(job_id) as heard:
+            with self.bell.listening(end_of(job_id)) as heard:
                 job = await self.get(job_id, identity)
                 left = self.poll_seconds if until is None else min(self.poll_seconds, until - self.clock())
                 if job.has_ended or left <= 0:
@@ -125,24 +125,7 @@ class Jobs:
 
     async def result(self, job_id: str, identity: Identity = LOCAL) -> JobResult:
         """What it answered. Raises JobUnfinished, JobCancelled, or the error that it failed with."""
-        job = await self.get(job_id, identity)
-        if not job.has_ended:
-            raise JobUnfinished.of(job)
-        if job.state == "cancelled":
-            raise JobCancelled(f"Job {job_id!r} was cancelled.")
-        if job.state != "succeeded" or job.result_payload_id is None:
-            raise error_of(job.error_code, job.error_message or f"Job {job_id!r} was {job.state}.")
-        payload = await self.stores.payloads.get(job.result_payload_id)
-        if payload.text is None:
-            raise RecordNotFound(f"The texts of job {job_id!r} were erased.")
-        told = orjson.loads(payload.text)
-        return JobResult(
-            job_id=job.id,
-            run_id=job.run_id,
-            answers=told["answers"],
-            answer=told["answer"],
-            cost_usd=Decimal(told["cost_usd"]),
-        )
+        return await result_of(self.stores, await self.get(job_id, identity))
 
     async def _stored(self, made: Sequence[tuple[Job, Payload]]) -> list[Submitted]:
         await self._require_room(len(made))
@@ -161,3 +144,24 @@ class Jobs:
             error = Overloaded(f"{self.queued[1]} jobs are queued; at most {self.most_queued} may be.")
             error.retry_after_seconds = RETRY_AFTER_SECONDS
             raise error
+
+
+async def result_of(stores: Stores, job: Job) -> JobResult:
+    """What it answered. Raises JobUnfinished, JobCancelled, or the error that it failed with."""
+    if not job.has_ended:
+        raise JobUnfinished.of(job)
+    if job.state == "cancelled":
+        raise JobCancelled(f"Job {job.id!r} was cancelled.")
+    if job.state != "succeeded" or job.result_payload_id is None:
+        raise error_of(job.error_code, job.error_message or f"Job {job.id!r} {job.state}.")
+    payload = await stores.payloads.get(job.result_payload_id)
+    if payload.text is None:
+        raise RecordNotFound(f"The texts of job {job.id!r} were erased.")
+    told = orjson.loads(payload.text)
+    return JobResult(
+        job_id=job.id,
+        run_id=job.run_id,
+        answers=told["answers"],
+        answer=told["answer"],
+        cost_usd=Decimal(told["cost_usd"]),
+    )
