@@ -131,6 +131,8 @@ def parsed(kind: type[B], given: object, *, field: str) -> B:
 def definition_of(step: str, options: RunOptions) -> dict[str, Any]:
     """A step's options as JSON. Raises InvalidInput for one that cannot be stored."""
     plain: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if not plain:
+        return {}
     if plain.pop("metadata", None):
         plain["metadata"] = True  # refused below: it is the job's
     generation: Generation = plain.pop("generation", USUAL)

@@ -70,8 +70,9 @@ class StepRuns:
         options["account"] = self.run_id
         options.pop("budget_usd", None)
         least = await self._least(name, text, options)
-        account = await self.host.stores.budgets.get(self.run_id)
-        self.allocation.limits = account.limits.less(self.earlier)  # more may have been granted
+        if len(self.workflow.steps) > 1:  # more may have been granted since the first one began
+            account = await self.host.stores.budgets.get(self.run_id)
+            self.allocation.limits = account.limits.less(self.earlier)
         options["budget"] = self.allocation.begin(name, p95=least)
         self.runs[name] = await self.host.run(text, **options)
         self.allocation.end(name, spent=self.runs[name].spent)

@@ -11,15 +11,21 @@ WORK = "work"  # rung when a job is queued, or a slot is free
 CANCELS = "cancels"  # rung when a running job is to be cancelled
 
 
+def end_of(job_id: str) -> str:
+    """What is rung when a job has ended, or left its worker; the job's id alone is rung at every event."""
+    return f"{job_id}/end"
+
+
 class Bell:
     """A ring wakes everybody who listened before it; nobody's ring is kept for later."""
 
     def __init__(self) -> None:
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
-    def ring(self, name: str) -> None:
-        for event in self._listeners.get(name, ()):
-            event.set()
+    def ring(self, *names: str) -> None:
+        for name in names:
+            for event in self._listeners.get(name, ()):
+                event.set()
 
     @contextmanager
     def listening(self, name: str) -> Iterator[Callable[[float], Awaitable[None]]]:

@@ -13,14 +13,17 @@ from typing import Any
 import orjson
 
 from orchestrator.jobs.request import JobRequest
+from orchestrator.run_options import RunOptions
 from orchestrator.settings_errors import nearest
 from orchestrator.texts import is_storable
 from orchestrator.workflow import Workflow
 from orchestrator.workflow_json import StepOptions, Turn, as_mapping, parsed
 from storage.errors import InvalidInput
+from storage.records import Message
 
 ASK = "ask"
 ASK_STEP = "answer"
+NO_OPTIONS = StepOptions()
 ASK_FIELDS = ("text", "messages", "options")
 
 
@@ -105,24 +108,25 @@ def _question(given: Mapping[str, Any]) -> Assignment:
         raise InvalidInput(f"No input {unknown[0]!r:.80}; `ask` takes {', '.join(ASK_FIELDS)}.", field="input")
     if ("text" in given) == ("messages" in given):
         raise InvalidInput("Give either input.text or input.messages.", field="input")
-    options = parsed(StepOptions, as_mapping(given.get("options", {}), field="input.options"), field="input.options")
+    options = NO_OPTIONS
+    if "options" in given:
+        options = parsed(StepOptions, as_mapping(given["options"], field="input.options"), field="input.options")
     if options.messages:
         raise InvalidInput("Give the messages as input.messages.", field="input.options.messages")
-    text, before = (given["text"], []) if "text" in given else _turns(given["messages"])
-    plain = options.model_dump(mode="json", exclude_defaults=True)
-    step = {"name": ASK_STEP, "prompt": "{text}", **plain, **({"messages": before} if before else {})}
-    definition = {"name": ASK, "inputs": ["text"], "steps": [step]}
-    return Assignment(workflow=Workflow.of(definition), inputs={"text": _text(text, "input.text")})
+    text, before = (given["text"], ()) if "text" in given else _turns(given["messages"])
+    more: RunOptions = {**options.run_options(), "messages": before} if before else options.run_options()
+    workflow = Workflow(ASK, inputs=["text"]).step(ASK_STEP, "{text}", **more)
+    return Assignment(workflow=workflow, inputs={"text": _text(text, "input.text")})
 
 
-def _turns(given: object) -> tuple[object, list[dict[str, str]]]:
+def _turns(given: object) -> tuple[object, tuple[Message, ...]]:
     if not isinstance(given, list | tuple) or not given:
         raise InvalidInput("input.messages must be a list of at least one message.", field="input.messages")
     turns = [parsed(Turn, turn, field=f"input.messages.{place}") for place, turn in enumerate(given)]
     *before, last = turns
     if last.role != "user":
         raise InvalidInput(f"The last message is the {last.role}'s; it must be the user's.", field="input.messages")
-    return last.content, [turn.model_dump() for turn in before]
+    return last.content, tuple(Message(role=turn.role, content=turn.content) for turn in before)
 
 
 def _text(value: object, field: str) -> str:

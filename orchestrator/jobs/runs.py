@@ -64,8 +64,7 @@ class JobRuns:
             answers = await answers_of(steps.name_to_needs, work, thread=await self._thread(job, assignment.workflow))
         finally:
             await work.ended()
-        cost_usd = (await stores.budgets.get(job.run_id)).spent_usd
-        return Payload.of(_result(job, answers, cost_usd))
+        return Payload.of(_result(job, answers, await self._cost_usd(job, steps)))
 
     async def prune(self, job: Job) -> None:
         """Forgets the states that were saved between the steps of a job that has ended."""
@@ -86,6 +85,12 @@ class JobRuns:
             with suppress(RecordNotFound):  # the first worker died before it opened one
                 return await budgets.get(job.run_id)
         return await budgets.open(BudgetAccount.of(job.run_id, job.limits, parent_id=job.account_id))
+
+    async def _cost_usd(self, job: Job, steps: StepRuns) -> Decimal:
+        """All that was spent for the job: also by earlier claims, holds that ran out with them included."""
+        if job.fence == 1:
+            return sum((run.spent.usd for run in steps.runs.values()), Decimal(0))
+        return (await self.host.stores.budgets.get(job.run_id)).spent_usd
 
     async def _thread(self, job: Job, workflow: Workflow) -> SavedThread | None:
         """Of one step there is no state in between: its answer is in the log, or it is to be run."""

@@ -15,7 +15,7 @@ from typing import Literal
 
 from orchestrator.errors import DeadlineExceeded, Failure, Overloaded
 from orchestrator.fencing import current_fence
-from orchestrator.jobs.bell import CANCELS, WORK, Bell
+from orchestrator.jobs.bell import CANCELS, WORK, Bell, end_of
 from orchestrator.jobs.runs import JobRuns
 from orchestrator.texts import storable
 from storage.errors import LeaseLost, ServiceError, StorageUnavailable
@@ -66,6 +66,7 @@ class JobWorker:
     delivery_of: Callable[[Job, JobEnd], Delivery | None] = lambda job, end: None
     now: Callable[[], datetime] = utc_now
     name: str = field(default_factory=lambda: new_id("worker"))
+    end_listeners: list[Callable[[Job], None]] = field(default_factory=list)  # hear of jobs that ended here
     held: dict[str, Held] = field(default_factory=dict)  # by job id
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # one a job
     loops: list[asyncio.Task[None]] = field(default_factory=list)
@@ -174,13 +175,13 @@ class JobWorker:
                 await self._finish(held, end)
             elif held.why == "drained":
                 await self.store.release(held.fence)
+                self.bell.ring(held.job.id)
         except LeaseLost:
             log.warning("Job %s went to another worker, or has ended; nothing more is written here.", held.job.id)
         except StorageUnavailable as error:  # records that wait are still good until somebody claims the job
             log.warning("Job %s is left until its lease runs out: %s", held.job.id, error)
         finally:
             self.held.pop(held.job.id, None)
-            self.bell.ring(held.job.id)
 
     async def _end(self, held: Held) -> JobEnd | None:
         """How it ends; None: not here. Raises LeaseLost, StorageUnavailable."""
@@ -220,8 +221,10 @@ class JobWorker:
 
     async def _finish(self, held: Held, end: JobEnd) -> None:
         delivery = self.delivery_of(held.job, end)
-        await self.store.finish(held.fence, end, deliveries=() if delivery is None else (delivery,))
-        self.bell.ring(held.job.id)
+        ended = await self.store.finish(held.fence, end, deliveries=() if delivery is None else (delivery,))
+        for listener in self.end_listeners:
+            listener(ended)
+        self.bell.ring(held.job.id, end_of(held.job.id))
         try:
             await self.runs.prune(held.job)
         except StorageUnavailable as error:
