@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import closing
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager, closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ from orchestrator.terminal import note, opened
 if TYPE_CHECKING:
     from orchestrator.draining import Draining
     from orchestrator.keys.access import AccessRules
+    from orchestrator.sdk import Orchestrator
     from orchestrator.service import Service
     from orchestrator.settings import Settings
 
@@ -23,16 +25,22 @@ Host = Annotated[
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="0 picks a free one.")]
 Store = Annotated[str | None, typer.Option("--store", help="The store's URL.")]
 Policy = Annotated[str | None, typer.Option("--policy", help="The policy behind `model: auto`.")]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray", metavar="local|ADDRESS", help="Jobs are run by workers on this Ray cluster; local: start one."
+    ),
+]
 
 
-def serve(host: Host = None, port: Port = None, store: Store = None, policy: Policy = None) -> None:
+def serve(host: Host = None, port: Port = None, store: Store = None, policy: Policy = None, ray: Ray = None) -> None:
     """Serves the OpenAI-compatible API and the inspection routes until Ctrl-C."""
     from orchestrator.event_loop import run
 
-    run(_serve(host, port, store, policy))
+    run(_serve(host, port, store, policy, ray))
 
 
-async def _serve(host: str | None, port: int | None, store: str | None, policy: str | None) -> None:
+async def _serve(host: str | None, port: int | None, store: str | None, policy: str | None, ray: str | None) -> None:
     from orchestrator.keys.serving import rules_for
     from orchestrator.memory import share_one_heap
     from orchestrator.settings import load_settings
@@ -43,15 +51,19 @@ async def _serve(host: str | None, port: int | None, store: str | None, policy: 
     address = host or settings.server.host
     rules = await rules_for(settings, address)
     listener = bound(address, settings.server.port if port is None else port)
-    with closing(listener):
-        await _answer(settings, listener, rules)
+    with closing(listener), ExitStack() as cluster:
+        if ray is not None:
+            from orchestrator.cluster.connection import joined
+
+            cluster.enter_context(joined(ray, settings.ray))
+        await _answer(settings, listener, rules, has_cluster=ray is not None)
 
 
-async def _answer(settings: Settings, listener: socket.socket, rules: AccessRules) -> None:
+async def _answer(settings: Settings, listener: socket.socket, rules: AccessRules, *, has_cluster: bool) -> None:
     from orchestrator.logs import configure
 
     configure(settings.server.log_format, level=settings.server.log_level)
-    async with opened(settings=settings) as antroute:
+    async with _service(settings, has_cluster=has_cluster) as antroute:
         from orchestrator.draining import Draining
         from orchestrator.memory import leave_what_is_there
         from orchestrator.overload import Admission
@@ -88,6 +100,23 @@ async def _drain_jobs(service: Service, draining: Draining) -> None:
     """Takes no new job from the first signal on; those at hand get as long as requests do."""
     await draining.begun()
     await service.worker.stop()
+
+
+@asynccontextmanager
+async def _service(settings: Settings, *, has_cluster: bool) -> AsyncGenerator[Orchestrator, None]:
+    """Open, and on a cluster with workers there in place of its own."""
+    if not has_cluster:
+        async with opened(settings=settings) as antroute:
+            yield antroute
+        return
+    from orchestrator.cluster.carried import without_own_worker
+    from orchestrator.cluster.serving import workers_for
+
+    async with (
+        opened(settings=without_own_worker(settings)) as antroute,
+        workers_for(antroute.service, settings),
+    ):
+        yield antroute
 
 
 def url_of(listener: socket.socket) -> str:
