@@ -22,11 +22,13 @@ from orchestrator.recorder import Entry
 from orchestrator.service import Run, Service
 from routing.base import ACTIVE, SHADOW
 from storage.errors import StorageUnavailable
+from storage.job_records import Job, JobState
 from storage.records import Outcome
 
 OVERHEAD_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)  # seconds
 LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)  # seconds
 JOB_BUCKETS = (0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600, 21600)  # seconds
+JOB_STATES: tuple[JobState, ...] = ("queued", "running", "succeeded", "failed", "cancelled")
 MOST_WORKFLOWS = 50  # by name; callers may bring their own, and those after that many are counted together
 OTHER_WORKFLOWS = "others"
 TOKEN_KINDS = ("input", "cache_read", "cache_write", "output")
@@ -122,13 +124,16 @@ class Metrics:
         if status in STATUS_TO_REASON:
             self.refused.labels(STATUS_TO_REASON[status]).inc()
 
-    def job_ended(self, workflow: str, state: str, seconds: float) -> None:
+    def job_ended(self, job: Job) -> None:
+        if job.started_at is None or job.ended_at is None:
+            return
+        workflow = job.workflow
         if workflow not in self._workflows:
             if len(self._workflows) >= MOST_WORKFLOWS:
                 workflow = OTHER_WORKFLOWS
             else:
                 self._workflows.add(workflow)
-        self.job_seconds.labels(workflow, state).observe(seconds)
+        self.job_seconds.labels(workflow, job.state).observe((job.ended_at - job.started_at).total_seconds())
 
     def render(self) -> tuple[bytes, str]:
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
@@ -140,6 +145,7 @@ def watched(service: Service, admission: Admission) -> Metrics:
     service.listeners.append(metrics)
     service.first_word_listeners.append(metrics.began)
     nodes.recorder.listeners.append(metrics.recorded)
+    service.worker.end_listeners.append(metrics.job_ended)
     metrics.pending.set_function(lambda: len(nodes.recorder.pending))
     metrics.under_way.set_function(lambda: admission.under_way)
     metrics.waiting.set_function(lambda: admission.waiting)
@@ -155,10 +161,13 @@ async def looked_up(service: Service, metrics: Metrics) -> None:
     """Sets the figures that only the database knows; while it is away they stay as they were."""
     try:
         account = await service.stores.budgets.get("default")
+        counts = await service.stores.jobs.counts()
     except StorageUnavailable:
         return
     metrics.account.labels("spent").set(float(account.spent_usd))
     metrics.account.labels("held").set(float(account.held_usd))
+    for state in JOB_STATES:
+        metrics.jobs.labels(state).set(counts.get(state, 0))
 
 
 def _forecast_failures(service: Service, role: str) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from agents.errors import ModelRefused, ModelUnavailable
 from orchestrator.conditions import RECENT_SECONDS, LiveConditions
 from orchestrator.rewards import USUAL_CALL
 from routing.base import Condition
 from storage.records import Candidate, ModelCard
+from tests.conftest import MakeService, fails
 
 
 class Clock:
@@ -76,3 +78,31 @@ def test_each_call_is_told() -> None:
     live = LiveConditions(on_call=heard.append)
     with live.under_way(a_candidate()), live.under_way(a_candidate(model="n")):
         assert heard == ["m", "n"]
+
+
+def test_the_share_of_failures_is_the_model_s_and_refusals_do_not_count() -> None:
+    clock = Clock()
+    live, one, other = LiveConditions(clock=clock), a_candidate(), a_candidate("other")
+    assert live.of(one).error_share is None
+    for candidate in (one, other, one):
+        answered(live, clock, candidate, 1.0)
+    with pytest.raises(ModelUnavailable), live.under_way(one):
+        raise ModelUnavailable("down")
+    with pytest.raises(ModelRefused), live.under_way(one):
+        raise ModelRefused("too long")
+    assert live.of(one).error_share == live.of(other).error_share == 0.25
+    clock.now += RECENT_SECONDS + 1.0
+    assert live.of(one).error_share is None
+
+
+async def test_what_was_seen_of_a_remote_model_reaches_the_options_of_the_next_query(make_service: MakeService) -> None:
+    service = await make_service(small=fails, policy="cheapest")
+    await service.run("What is the capital of France?")
+    state = service.start("What is the capital of Spain?", {})
+    conditions = {each.candidate.id: each.condition for each in await service.nodes.candidacies(state)}
+    small, large = conditions["small"], conditions["large"]
+    assert small is not None
+    assert large is not None
+    assert (small.error_share, small.response_seconds) == (1.0, None)
+    assert large.error_share == 0.0
+    assert large.response_seconds is not None

@@ -6,12 +6,15 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
 from orchestrator.logs import configure, places_of
 from orchestrator.request_context import RequestContext, current_request
+from storage.job_records import Job
 from tests.conftest import CANDIDATES, MakeService, fails
 from tests.orchestrator.rest_app import ADMIN_KEY, MakeHttp, chat
 
@@ -211,11 +214,16 @@ async def test_refusals_are_counted_by_reason_and_strangers_add_no_label(make_ht
     assert not [name for name in added if "unheard" in name or "run_1" in name]
 
 
-async def test_workflows_beyond_the_first_fifty_are_counted_together(make_http: MakeHttp) -> None:
-    http = await make_http()
-    metrics = http._transport.app.metrics  # type: ignore[attr-defined]  # the application's own
+async def test_jobs_are_counted_by_state_and_timed_by_workflow(make_service: MakeService, make_http: MakeHttp) -> None:
+    service = await make_service()
+    http = await make_http(service=service)
+    assert (await figures(http))['antroute_jobs{state="queued"}'] == 0
+    began = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(60):
-        metrics.job_ended(f"flow-{number}", "succeeded", 1.0)
-    found = [name for name in await figures(http) if name.startswith("antroute_job_seconds_count")]
-    assert len(found) == 51
-    assert 'antroute_job_seconds_count{state="succeeded",workflow="others"}' in found
+        job = Job(workflow=f"flow-{number}", payload_id="p", payload_digest="", state="succeeded", started_at=began)
+        for listener in service.worker.end_listeners:
+            listener(replace(job, ended_at=began + timedelta(seconds=2)))
+    found = await figures(http)
+    assert found['antroute_job_seconds_sum{state="succeeded",workflow="flow-7"}'] == 2
+    assert found['antroute_job_seconds_count{state="succeeded",workflow="others"}'] == 10
+    assert sum(name.startswith("antroute_job_seconds_count") for name in found) == 51

@@ -110,3 +110,12 @@ def test_weights_lie_between_zero_and_one(weight: float) -> None:
         ConditionWeights(load=weight)
     with pytest.raises(InvalidInput, match="must lie in"):
         EnergyReward(weight)
+
+
+def test_who_fails_often_loses_for_it_and_who_failed_once_little() -> None:
+    of_a, of_b, of_c = penalties(
+        ARMS, in_condition(a=Condition(error_share=0.0), b=Condition(error_share=0.05), c=Condition(error_share=1.0))
+    )
+    assert of_a["errors"] == 0.0
+    assert -0.01 < of_b["errors"] < 0.0
+    assert of_c["errors"] == pytest.approx(-ConditionWeights().errors, rel=0.1)
