@@ -55,10 +55,10 @@ def test_models_are_listed(client: openai.OpenAI) -> None:
 def test_errors_are_read_by_the_client(is_stream: bool, client: openai.OpenAI, server: Server) -> None:
     before = requests(server)
     create = client.chat.completions.create
-    with pytest.raises(openai.UnprocessableEntityError) as wrong:
+    with pytest.raises(openai.NotFoundError) as wrong:
         create(model="gpt-9", messages=MESSAGES, stream=is_stream)
     assert (wrong.value.code, wrong.value.param, wrong.value.type) == (
-        "invalid_input",
+        "model_not_found",
         "model",
         "invalid_request_error",
     )
