@@ -166,8 +166,9 @@ async def _list(
     from orchestrator.cli.job_places import checked_state, looking
     from orchestrator.job_views import job_view
 
+    wanted = checked_state(state)
     async with looking(place) as verbs:
-        page = await verbs.jobs(state=checked_state(state), workflow=workflow, cursor=cursor, limit=limit)
+        page = await verbs.jobs(state=wanted, workflow=workflow, cursor=cursor, limit=limit)
     if as_json:
         say_json({"jobs": [job_view(job) for job in page.jobs], "next_cursor": page.next_cursor})
         return
