@@ -42,6 +42,7 @@ class JobRuns:
     host: WorkflowHost
     checkpoints: Checkpoints
     bell: Bell
+    saved: set[str] = field(default_factory=set)  # jobs under way here, by id, with states to be forgotten
 
     async def run(self, job: Job) -> Payload:
         """The result. Raises the error of the step that failed; LeaseLost; RecordNotFound for an erased request."""
@@ -68,7 +69,9 @@ class JobRuns:
 
     async def prune(self, job: Job) -> None:
         """Forgets the states that were saved between the steps of a job that has ended."""
-        await self.checkpoints.prune(job.id, job.fence)
+        if job.id in self.saved:
+            self.saved.discard(job.id)
+            await self.checkpoints.prune(job.id, job.fence)
 
     async def prune_ended(self) -> None:
         """The same for all jobs that ended while no worker had them, or whose worker died right after their end."""
@@ -94,7 +97,10 @@ class JobRuns:
 
     async def _thread(self, job: Job, workflow: Workflow) -> SavedThread | None:
         """Of one step there is no state in between: its answer is in the log, or it is to be run."""
-        return None if len(workflow.steps) == 1 else await self.checkpoints.thread(job.id, job.fence)
+        if len(workflow.steps) == 1:
+            return None
+        self.saved.add(job.id)
+        return await self.checkpoints.thread(job.id, job.fence)
 
 
 @dataclass(kw_only=True)

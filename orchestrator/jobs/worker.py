@@ -182,6 +182,7 @@ class JobWorker:
             log.warning("Job %s is left until its lease runs out: %s", held.job.id, error)
         finally:
             self.held.pop(held.job.id, None)
+            self.runs.saved.discard(held.job.id)  # where it goes on, its states are needed
 
     async def _end(self, held: Held) -> JobEnd | None:
         """How it ends; None: not here. Raises LeaseLost, StorageUnavailable."""
