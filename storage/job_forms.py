@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from storage.budget_records import BudgetLimits
 from storage.canonical import Plain, canonical_json, iso, moment_of, parsed
 from storage.errors import LogCorrupt
 from storage.job_moves import Kept
-from storage.job_records import Job, JobEvent
+from storage.job_records import Job, JobEnd, JobEvent
 
 # What the caller sent and nobody searches for.
 SENT = ("run_id", "principal", "account_id", "payload_id", "payload_digest", "limits", "metadata", "webhook_url")
@@ -47,6 +48,24 @@ def saved_row(kept: Kept) -> dict[str, Any]:
         "last_event": kept.last_event,
         **{name: _iso(getattr(job, name)) for name in SAVED_TIMES},
         "result": canonical_json({name: getattr(job, name) for name in RESULT}) if job.has_ended else None,
+    }
+
+
+def ended_row(end: JobEnd, at: datetime) -> dict[str, Any]:
+    """The columns that an end changes, but for the number of its event: as `saved_row` writes them of the ended job."""
+    result = end.result
+    said = (
+        None if result is None else result.id,
+        None if result is None else result.digest,
+        end.error_code,
+        end.error_message,
+    )
+    return {
+        "state": end.state,
+        "worker": None,
+        "lease_expires_at": None,
+        "ended_at": iso(at),
+        "result": canonical_json(dict(zip(RESULT, said, strict=True))),
     }
 
 

@@ -192,6 +192,11 @@ def ended(kept: Kept, end: JobEnd, *, at: datetime, deliveries: Sequence[Deliver
     return replace(change, entries=(entry_from("job_ended", values),), deliveries=told)
 
 
+def before_end(kept: Kept) -> Kept:
+    """The job that `ended` made this of, so far as `ended` asks."""
+    return Kept(job=replace(kept.job, state="running"), last_event=kept.last_event - 1)
+
+
 def released(kept: Kept, *, at: datetime) -> Change:
     """The job queued again, as if it had waited all the time."""
     data = {"fence": str(kept.job.fence)}

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, insert, literal_column, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    RowMapping,
+    and_,
+    bindparam,
+    exists,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from storage.canonical import iso
 from storage.errors import RecordNotFound
-from storage.job_forms import event_row, job_row, kept_from, saved_row
+from storage.job_forms import ended_row, event_row, job_row, kept_from, saved_row
 from storage.job_moves import (
     Change,
     Kept,
     beat_of,
+    before_end,
     claimed,
+    ended,
     ensure_same_request,
     is_good,
     is_same_end,
@@ -29,6 +43,7 @@ from storage.sql.fences import RUNNING
 from storage.sql.store import chunks
 from storage.sql.tables import job_events, jobs, webhook_deliveries
 from storage.webhook_forms import delivery_row
+from storage.webhook_records import Delivery
 from storage.writing import Write, already_written
 
 NO_KEY = "\x00"  # which no key can be
@@ -45,6 +60,7 @@ IS_OVERDUE = and_(QUEUED, job.deadline.is_not(None), job.deadline <= NOW)
 ONE = select(jobs).where(job.id == bindparam("job_id"))
 LOCKED = ONE.with_for_update()
 SOME = select(jobs).where(job.id.in_(IDS))
+# Not one query with "or": planned while the table is small, it would read the whole of it ever after.
 OF_KEYS = select(jobs).where(job.tenant == bindparam("tenant"), job.idempotency_key.in_(IDS))
 IN_ORDER = select(jobs).order_by(job.rank, job.position).limit(bindparam("most")).with_for_update(skip_locked=True)
 DUE = IN_ORDER.where(IS_DUE)
@@ -62,6 +78,12 @@ COUNT_EVENTS = (
     .where(job.id == bindparam("job_id"), job.fence == bindparam("number"), RUNNING)
     .values(last_event=job.last_event + bindparam("more"))
     .returning(job.last_event)
+)
+END = (
+    update(jobs)
+    .where(job.id == bindparam("job_id"), job.fence == bindparam("number"), RUNNING)
+    .values(last_event=job.last_event + 1)
+    .returning(jobs)
 )
 EVENT = select(job_events).where(job_events.c.job_id == bindparam("job_id"), job_events.c.seq == bindparam("seq"))
 
@@ -166,14 +188,27 @@ def fenced(connection: Connection, fence: Fence) -> Kept:
     return kept
 
 
-def finish(batch: Batch, fence: Fence, end: JobEnd, write: Write, change: Callable[[Kept], Change]) -> Job:
-    """The job as `change` leaves it, and the result with it; or as it is, when this very end is there already."""
+def finish(
+    batch: Batch, fence: Fence, end: JobEnd, *, at: datetime, write: Write, deliveries: Sequence[Delivery]
+) -> Job:
+    """The job at its end, and the result with it; or as it is, when this very end is there already.
+
+    In one round, but where it may be there already: then the result may be, too, and is looked up before a row changes.
+    """
+    if not batch.is_careful:
+        values = {"job_id": fence.job_id, "number": fence.number, **ended_row(end, at)}
+        row = batch.connection.execute(END, values).mappings().one_or_none()
+        if row is not None:
+            made = ended(before_end(kept_from(row)), end, at=at, deliveries=deliveries)
+            batch.write(write)
+            _add(batch, made)
+            return made.kept.job
     kept = _locked(batch.connection, fence)
     if is_same_end(kept.job, fence, end):
         return kept.job
     if not is_good(fence, kept.job):
         raise lease_lost(fence)
-    made = change(kept)
+    made = ended(kept, end, at=at, deliveries=deliveries)
     batch.write(write)
     keep(batch, [made])
     return made.kept.job
@@ -220,9 +255,9 @@ def _known(connection: Connection, given: Sequence[Job]) -> dict[str, Job]:
     for one in given:
         if one.idempotency_key is not None:
             tenant_to_keys.setdefault(one.tenant, []).append(one.idempotency_key)
-    found = [
-        row for some in chunks([one.id for one in given]) for row in connection.execute(SOME, {"ids": some}).mappings()
-    ]
+    found: list[RowMapping] = []
+    for some in chunks([one.id for one in given]):
+        found += connection.execute(SOME, {"ids": some}).mappings()
     for tenant, keys in tenant_to_keys.items():
         for some in chunks(keys):
             found += connection.execute(OF_KEYS, {"tenant": tenant, "ids": some}).mappings()

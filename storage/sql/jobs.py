@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from storage.canonical import checked_id, iso
 from storage.job_forms import event_from, event_row, kept_from
-from storage.job_moves import Change, Kept, cancelled, checked_job, checked_lease, ended, released
+from storage.job_moves import Change, cancelled, checked_job, checked_lease, released
 from storage.job_records import END_STATES, Beat, Fence, Job, JobEnd, JobEvent, JobFilter, JobState
 from storage.records import Payload, utc_now
 from storage.sql.batch import Batch
@@ -99,10 +99,10 @@ class SqlJobStore(SqlStore):
             delivery_row(delivery)
         at = utc_now()
 
-        def change(kept: Kept) -> Change:
-            return ended(kept, end, at=at, deliveries=deliveries)
+        def apply(batch: Batch) -> Job:
+            return finish(batch, fence, end, at=at, write=write, deliveries=deliveries)
 
-        return await self.writer.run(lambda batch: finish(batch, fence, end, write, change))
+        return await self.writer.run(apply)
 
     async def release(self, fence: Fence) -> None:
         at = utc_now()

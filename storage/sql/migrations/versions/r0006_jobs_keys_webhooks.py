@@ -46,6 +46,7 @@ def _create_jobs(place: sa.types.TypeEngine[int]) -> None:
         sa.Column("started_at", sa.Text),
         sa.Column("ended_at", sa.Text),
         sa.Column("result", sa.Text),
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index("jobs_tenant", "jobs", ["tenant", "position"])
     op.create_index("jobs_tenant_state", "jobs", ["tenant", "state", "position"])
