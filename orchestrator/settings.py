@@ -25,7 +25,7 @@ from orchestrator.routing_settings import PacingSettings, ResidencySettings, Ses
 from orchestrator.settings_errors import fault_line, nearest
 from orchestrator.telemetry_settings import TelemetrySettings
 from orchestrator.verifiers.settings import VerifierSettings
-from orchestrator.webhooks.settings import WebhookSettings
+from orchestrator.webhook_settings import WebhookSettings
 from orchestrator.workflow_json import WorkflowBody
 
 ENV_PREFIX = "ANTROUTE_"
