@@ -6,6 +6,7 @@ The trace in our own store stays the source: its spans are put into OpenTelemetr
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -24,6 +25,7 @@ from orchestrator.telemetry_settings import TelemetrySettings
 from storage.records import Outcome, utc_now
 
 QUEUED_SPANS = 8192  # that wait for the collector; more are dropped rather than kept
+FAREWELL_SECONDS = 2.0
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 
@@ -31,8 +33,17 @@ KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 class RunExport:
     """Listens to the service's runs; a run of a caller's trace becomes a part of it, unless that is not sampled."""
 
-    def __init__(self, processor: SpanProcessor, names: Names, *, service_name: str = "antroute") -> None:
+    def __init__(
+        self,
+        processor: SpanProcessor,
+        names: Names,
+        *,
+        service_name: str = "antroute",
+        give_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`give_up` ends an export that is under way, and what it would try again."""
         self._processor = processor
+        self._give_up = give_up
         self._names = names
         self._resource = Resource.create({"service.name": service_name})
         self._scope = InstrumentationScope("antroute")
@@ -52,8 +63,12 @@ class RunExport:
         self._ended(None, code)
 
     async def close(self) -> None:
-        """Sends what waits, for as long as one export may take."""
-        await asyncio.to_thread(self._processor.shutdown)
+        """Sends what waits, for a moment: a collector that is away must not keep the service from ending."""
+        sending = asyncio.create_task(asyncio.to_thread(self._processor.shutdown))
+        await asyncio.wait([sending], timeout=FAREWELL_SECONDS)
+        if not sending.done():
+            self._give_up()
+        await sending
 
     def _ended(self, run: Run | None, code: str | None) -> None:
         trace, request = current_trace.get(), current_request.get()
@@ -97,7 +112,7 @@ def over_http(settings: TelemetrySettings, names: Names) -> RunExport:
     headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
     exporter = OTLPSpanExporter(endpoint=settings.endpoint, headers=headers, timeout=settings.timeout_seconds)
     processor = BatchSpanProcessor(exporter, max_queue_size=QUEUED_SPANS, schedule_delay_millis=1000)
-    return RunExport(processor, names, service_name=settings.service_name)
+    return RunExport(processor, names, service_name=settings.service_name, give_up=exporter.shutdown)
 
 
 def _caller(traceparent: str) -> SpanContext | None:
