@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -33,6 +35,7 @@ from orchestrator.rest.admitted import AdmittedApp
 from orchestrator.rest.errors import http_error, service_error, validation_error
 from orchestrator.rest.guard import Guard
 from orchestrator.rest.observed import ObservedApp
+from orchestrator.rest.openapi import openapi_of
 from orchestrator.service import Service
 from storage.errors import ServiceError
 
@@ -68,6 +71,7 @@ def make_app(
     service.listeners.append(TokenCount())
     for part in PARTS:
         app.include_router(part.router)
+    app.openapi = partial(openapi_of, app)  # type: ignore[method-assign]  # FastAPI's way of changing its document
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from agents.errors import AgentError, ModelUnavailable
 from orchestrator.errors import (
@@ -137,4 +138,13 @@ async def http_error(request: Request, error: Exception) -> JSONResponse:
     body = body_of(ServiceError(f"{request.method} {request.url.path}: {error.detail}"))
     code = STATUS_TO_CODE.get(error.status_code, "http_error")
     body["error"].update(code=code, type="invalid_request_error")
-    return JSONResponse(body, error.status_code, headers=error.headers)
+    headers = {**(error.headers or {}), **({"allow": _allowed(request)} if error.status_code == 405 else {})}
+    return JSONResponse(body, error.status_code, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes of this path: Starlette tells only those of the first."""
+    routes = [
+        each for each in request.app.routes if isinstance(each, Route) and each.path_regex.match(request.url.path)
+    ]
+    return ", ".join(sorted({method for each in routes for method in each.methods or ()}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.reading import trace_of
 from orchestrator.rest.identity_of import identity_of
+from orchestrator.rest.moments import Moment
 from orchestrator.rest.schemas import OutcomeRequest, RouteRequest, options_of
 from orchestrator.service import Service
 from orchestrator.views import attempt_view, plain, record_view, trace_view
@@ -29,7 +29,7 @@ class DecisionQuery(BaseModel):
     candidate: str | None = None
     policy: str | None = None
     run_id: str | None = None
-    since: datetime | None = None
+    since: Moment | None = None
     cursor: int | None = Field(default=None, ge=0, le=2**63 - 1)
     limit: int = Field(default=50, ge=1, le=500)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse
 
 from orchestrator.job_views import event_view, job_view, result_view
@@ -19,6 +18,7 @@ from orchestrator.jobs.request import JobPage, JobRequest
 from orchestrator.rest.errors import body_of
 from orchestrator.rest.identity_of import identity_of
 from orchestrator.rest.inspect import service_of
+from orchestrator.rest.moments import Moment
 from orchestrator.rest.schemas import Body, RunBudget
 from storage.errors import InvalidInput, ServiceError
 from storage.job_records import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job, JobFilter, JobState
@@ -32,17 +32,6 @@ LAST_NUMBER = 2**63 - 1  # what a database can count to
 ENDED_STATUS = 409  # of a result that is none: the request was right, and asking again will not help
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=LONGEST_KEY)]
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """Raises ValueError for a time that leaves the calendar."""
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as exc:
-        raise ValueError("this time cannot be told in UTC") from exc
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class JobBody(Body):

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.rest.moments import Moment
 from orchestrator.service import Service
 from orchestrator.trail_picture import heat_map
 from orchestrator.trail_tables import TrailTable, of_these, tables_view
@@ -23,7 +24,7 @@ class MemoryQuery(BaseModel):
     memory: str | None = Field(default=None, max_length=200)
     stage: str | None = Field(default=None, max_length=200)
     candidate: str | None = Field(default=None, max_length=200)
-    at: AwareDatetime | None = None
+    at: Moment | None = None
 
 
 @router.get("")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from orchestrator.metrics import Metrics, looked_up
 from orchestrator.service import Service
@@ -35,7 +35,7 @@ async def ready(request: Request) -> JSONResponse:
     return JSONResponse(state, 503 if problems else 200)
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Prometheus text."""
     found: Metrics = request.app.state.metrics

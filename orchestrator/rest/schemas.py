@@ -33,10 +33,10 @@ class RoutingWeights(Body):
 class RunBudget(Body):
     """The most that the run may take; the settings' limit of what is not named."""
 
-    usd: Annotated[float, Field(ge=0)] | None = None
-    tokens: Annotated[int, Field(ge=0)] | None = None
-    seconds: Annotated[float, Field(ge=0)] | None = None
-    joules: Annotated[float, Field(ge=0)] | None = None
+    usd: Annotated[float, Field(ge=0, strict=True)] | None = None
+    tokens: Annotated[int, Field(ge=0, strict=True)] | None = None
+    seconds: Annotated[float, Field(ge=0, strict=True)] | None = None
+    joules: Annotated[float, Field(ge=0, strict=True)] | None = None
 
 
 class RoutingFields(Body):

@@ -34,5 +34,5 @@ async def test_options_that_cannot_be_meant_are_refused_by_name(
 ) -> None:
     http = await make_http()
     answer = await http.post(CHAT, json=chat(antroute={"plan": plan, "plan_options": options}))
-    assert answer.status_code == 422, answer.text
+    assert answer.status_code == 400, answer.text
     assert said in answer.json()["error"]["message"]
