@@ -47,7 +47,9 @@ def options_body(call: CallOptions) -> dict[str, object]:
     if call.replies > 1:
         body["n"] = call.replies
     if call.wants_logprobs:
-        body |= {"logprobs": True, "top_logprobs": call.top_logprobs}
+        body["logprobs"] = True
+    if call.top_logprobs:  # 0 is left out: some endpoints take it for no log-probabilities at all
+        body["top_logprobs"] = call.top_logprobs
     return body
 
 

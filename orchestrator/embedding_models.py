@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agents.embedding import Embedder, EmbeddingRequest, Embeddings, estimated
-from agents.errors import ModelRefused, ModelUnavailable
+from agents.errors import ModelUnavailable
 from orchestrator.candidates import cards_in
 from orchestrator.embedding import EmbeddingModel
 from orchestrator.errors import SettingsInvalid
@@ -15,6 +15,7 @@ from orchestrator.settings import ModelSettings, Settings
 from routing.errors import EncoderUnavailable
 from routing.registry import choose_encoder
 from skills.encoder import Encoder
+from storage.errors import InvalidInput
 from storage.records import ModelCard
 
 CAPABILITY = "embeddings"
@@ -41,8 +42,9 @@ class EncoderEmbedder:
         except EncoderUnavailable as exc:
             raise ModelUnavailable(str(exc)) from exc
         if request.dimensions not in (None, self._encoder.dimension):
-            raise ModelRefused(
-                f"{BUILT_IN!r} gives {self._encoder.dimension} dimensions; it cannot give {request.dimensions}."
+            raise InvalidInput(
+                f"{BUILT_IN!r} gives {self._encoder.dimension} dimensions; it cannot give {request.dimensions}.",
+                field="dimensions",
             )
         rows = self._encoder.encode(request.texts).tolist()
         return Embeddings(vectors=tuple(map(tuple, rows)), usage=estimated(request))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -32,7 +33,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Home:
         "file": file,
         "price_input_usd_per_mtok": 0.02,
         "price_output_usd_per_mtok": 0.04,
-        "capabilities": ["chat", "stream"],
+        "capabilities": ["chat", "stream", "json", "logprobs"],
     }
     candidates = [{"agent": "single_turn", "model": SMALLEST_MODEL}]
     return Home(tmp_path_factory.mktemp("local"), {"models": {SMALLEST_MODEL: model}, "candidates": candidates})
@@ -114,3 +115,29 @@ def accounts(home: Home) -> list[tuple[str, int]]:
 
 def test_log_is_whole_after_all_that(local: Home, server: Server) -> None:
     assert local.run("audit", "verify").returncode == 0
+
+
+def test_json_by_schema_and_log_probabilities_of_a_real_model(client: openai.OpenAI) -> None:
+    schema: Any = {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "person",
+            "schema": {
+                "type": "object",
+                "properties": {"age": {"type": "integer"}},
+                "required": ["age"],
+                "additionalProperties": False,
+            },
+        },
+    }
+    told: Any = [{"role": "user", "content": "Tom is 7 years old."}]
+    answer = client.chat.completions.create(
+        model="auto", messages=told, max_tokens=30, response_format=schema, logprobs=True, top_logprobs=2
+    )
+    assert set(json.loads(answer.choices[0].message.content or "")) == {"age"}
+    assert answer.choices[0].logprobs is not None
+    assert answer.choices[0].logprobs.content
+    with client.chat.completions.create(
+        model="auto", messages=told, max_tokens=4, logprobs=True, stream=True
+    ) as stream:
+        assert any(choice.logprobs for chunk in stream for choice in chunk.choices)
