@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import SlidingWindowCounterSupport, Storage
@@ -13,21 +13,11 @@ from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
 
 from orchestrator.errors import SettingsInvalid
+from orchestrator.keys.room import Room
 from storage.errors import StorageUnavailable
 
 MOST_WINDOWS = 50_000  # above it, those that have passed are swept once in a window
 BEYOND_ALL = 2**62  # no limit: what has been spent is counted, whatever the limit
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Room:
-    """How a window stands."""
-
-    limit: int
-    remaining: int
-    reset_seconds: float  # until all of it is free again
-    wait_seconds: float  # until there is room for one more
-    is_refused: bool = False
 
 
 class LocalWindows(Storage, SlidingWindowCounterSupport):

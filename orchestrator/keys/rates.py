@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import ceil
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import RateLimited
 from orchestrator.keys.authenticator import Visitor
-from orchestrator.keys.rate_windows import RateWindows, Room
+from orchestrator.keys.room import Room
 from orchestrator.service import Run
 from storage.key_records import RateLimits
+
+if TYPE_CHECKING:
+    from orchestrator.keys.rate_windows import RateWindows
 
 FAILURES_PER_MINUTE = 30  # wrong keys from one address, after which no more are looked up
 PARALLEL_WAIT_SECONDS = 1.0  # told to whoever has too many at one time: nobody knows when one of them ends
@@ -61,11 +66,19 @@ class TokenCount:
 
 
 class Rates:
-    """Limits of requests. A rotated key counts together with the one it replaces: both have one account."""
+    """Limits of requests. A rotated key counts together with the one it replaces: both have one account.
 
-    def __init__(self, windows: RateWindows) -> None:
-        self._windows = windows
+    `windows` makes them when they are first needed: a service that nobody sends a key to does without.
+    """
+
+    def __init__(self, windows: Callable[[], RateWindows]) -> None:
+        self._make_windows = windows
         self._name_to_places: dict[str, int] = {}
+
+    @cached_property
+    def windows(self) -> RateWindows:
+        """Raises SettingsInvalid for a storage that cannot be used."""
+        return self._make_windows()
 
     async def enter(self, visit: Visit) -> None:
         """Raises RateLimited. Whoever entered has to `leave`."""
@@ -73,9 +86,9 @@ class Rates:
             for holder in visit.holders:
                 self._take_place(visit, holder)
                 if (most := holder.rates.tokens_per_minute) is not None:
-                    _note(visit, "tokens", holder, await self._windows.look(f"tokens/{holder.name}", most))
+                    _note(visit, "tokens", holder, await self.windows.look(f"tokens/{holder.name}", most))
                 if (most := holder.rates.requests_per_minute) is not None:
-                    _note(visit, "requests", holder, await self._windows.take(f"requests/{holder.name}", most))
+                    _note(visit, "requests", holder, await self.windows.take(f"requests/{holder.name}", most))
         except BaseException:
             self._give_back(visit)
             raise
@@ -85,15 +98,15 @@ class Rates:
         self._give_back(visit)
         for holder in visit.holders if visit.tokens else ():
             if (most := holder.rates.tokens_per_minute) is not None:
-                await self._windows.charge(f"tokens/{holder.name}", most, visit.tokens)
+                await self.windows.charge(f"tokens/{holder.name}", most, visit.tokens)
 
     async def failed(self, client: str) -> None:
         """Counts a wrong key from this address."""
-        await self._windows.take(f"failures/{client}", FAILURES_PER_MINUTE)
+        await self.windows.take(f"failures/{client}", FAILURES_PER_MINUTE)
 
     async def failures(self, client: str) -> Room:
         """Refused: this address has sent so many wrong keys that no more are looked up for now."""
-        return await self._windows.look(f"failures/{client}", FAILURES_PER_MINUTE)
+        return await self.windows.look(f"failures/{client}", FAILURES_PER_MINUTE)
 
     def _take_place(self, visit: Visit, holder: Holder) -> None:
         most = holder.rates.parallel_requests

@@ -17,7 +17,7 @@ NO_LIMITS = RateLimits()
 
 @pytest.fixture
 def rates(clock: Clock) -> Rates:
-    return Rates(RateWindows(LocalWindows(clock=clock)))
+    return Rates(lambda: RateWindows(LocalWindows(clock=clock)))
 
 
 def visitor(
