@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from orchestrator.cluster.carried import is_on_one_machine
@@ -12,7 +13,7 @@ from orchestrator.cluster.encoders import EncoderActor
 from orchestrator.cluster.models import ModelHost, local_models
 from orchestrator.cluster.placement import Node
 from orchestrator.cluster.scorers import ScorerActor
-from orchestrator.cluster.skill_searches import SkillActor
+from orchestrator.cluster.skill_searches import SkillActor, shared_index
 from orchestrator.cluster.worker_actor import SharedActors, WorkerActor
 from orchestrator.settings import Settings
 
@@ -36,7 +37,8 @@ class RayFleet:
             scorer = _lasting(ScorerActor).remote(most=ray_settings.batch)
         if ray_settings.skills == "actor" and any(each.found_skills for each in settings.candidates):
             gpus = ray_settings.gpu_share if _has_gpu() else 0.0
-            skills = _lasting(SkillActor, num_gpus=gpus).remote(settings, encoder, most=ray_settings.batch)
+            make_index = partial(shared_index, settings, encoder)
+            skills = _lasting(SkillActor, num_gpus=gpus).remote(make_index, most=ray_settings.batch)
         self.shared = SharedActors(encoder=encoder, scorer=scorer, skills=skills)
 
     async def nodes(self) -> list[Node]:
@@ -83,7 +85,8 @@ def own_node() -> str:
 def _has_gpu() -> bool:
     import ray
 
-    return any(each["Alive"] and each["Resources"].get("GPU", 0.0) for each in ray.nodes())
+    nodes: Any = ray.nodes
+    return any(each["Alive"] and each["Resources"].get("GPU", 0.0) for each in nodes())
 
 
 def _lasting(kind: type[object], **resources: float) -> Any:

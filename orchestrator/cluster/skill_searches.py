@@ -38,10 +38,10 @@ class IndexFacts:
 
 
 class SkillActor:
-    """Runs on the cluster. `encoder`: the actor to encode with; None: it has an encoder of its own."""
+    """Runs on the cluster."""
 
-    def __init__(self, settings: Settings, encoder: Any, *, most: int) -> None:
-        self._index = _opened(settings, encoder)
+    def __init__(self, make_index: Callable[[], SkillIndex], *, most: int) -> None:
+        self._index = make_index()
         self._searchers: dict[str, SkillSearcher] = {}  # by digest, the newest last
         self._batches: Batches[str, SkillSearch] = Batches(self._found, most=most)
 
@@ -132,10 +132,10 @@ class RemoteSkillIndex:
         facts = self._facts
         if facts is None or self._clock() - self._looked_at >= self._look_seconds or self._link.notices():
             try:
-                facts = self._facts = await asyncio.to_thread(self._link.call, "facts")
+                fresh: IndexFacts = await asyncio.to_thread(self._link.call, "facts")
             except ActorGone:
                 return await self._own.current()
-            self._looked_at = self._clock()
+            self._facts, self._looked_at, facts = fresh, self._clock(), fresh
         loop = asyncio.get_running_loop()
         return RemoteSearcher(
             self._link, facts, lambda: asyncio.run_coroutine_threadsafe(_current(self._own), loop).result()
@@ -155,7 +155,8 @@ def remote_index(link: ActorLink, settings: Settings, encoder: Encoder) -> Remot
     return RemoteSkillIndex(link, _own_index(settings, encoder))
 
 
-def _opened(settings: Settings, encoder: Any) -> SkillIndex:
+def shared_index(settings: Settings, encoder: Any) -> SkillIndex:
+    """The actor's own. `encoder`: the actor to encode with; None: it has an encoder of its own."""
     if encoder is None:
         return _own_index(settings, choose_encoder(settings.encoder, cache_dir=settings.encoder_dir).encoder)
     choice = remote_encoder(ActorLink(ENCODES, encoder), settings.encoder, settings.encoder_dir)
