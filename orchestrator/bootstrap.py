@@ -192,6 +192,7 @@ async def bootstrap(
             trails=trails,
             skills=made_catalog(settings, stores.skills, files=files, index=index),
             webhooks=webhooks,
+            training=settings.training,
             on_close=opened.aclose,
         )
         models_that_embed = embedding_models(settings, encoder.encoder)

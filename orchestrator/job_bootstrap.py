@@ -8,11 +8,11 @@ from orchestrator.checkpoints import Checkpoints
 from orchestrator.jobs.bell import Bell
 from orchestrator.jobs.definitions import Workflows
 from orchestrator.jobs.jobs import Jobs
-from orchestrator.jobs.runs import JobRuns
 from orchestrator.jobs.submission import Submissions
 from orchestrator.jobs.worker import JobWorker
 from orchestrator.run_options import RunOptions
 from orchestrator.settings import Settings
+from orchestrator.training_jobs.runs import TrainingRuns
 from orchestrator.webhooks.messages import delivery_of
 from orchestrator.webhooks.service import Webhooks
 from orchestrator.workflow_runs import WorkflowHost
@@ -46,7 +46,15 @@ def made_jobs(settings: Settings, host: JobHost, checkpoints: Checkpoints) -> tu
     )
     worker = JobWorker(
         store=stores.jobs,
-        runs=JobRuns(host=host, checkpoints=checkpoints, bell=bell),
+        runs=TrainingRuns(
+            host=host,
+            checkpoints=checkpoints,
+            bell=bell,
+            training=settings.training,
+            encoder=settings.encoder,
+            encoder_dir=settings.encoder_dir,
+            cache_dir=settings.cache_dir,
+        ),
         bell=bell,
         slots=settings.jobs.slots,
         lease_seconds=settings.jobs.lease_seconds,

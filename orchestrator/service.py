@@ -38,6 +38,7 @@ from orchestrator.streaming import AnswerSink, answer_sink
 from orchestrator.trail_keeper import TrailKeeper
 from orchestrator.trail_tables import TrailTable, tables_of
 from orchestrator.trained_routers import TrainedRouters
+from orchestrator.training_settings import TrainingSettings
 from orchestrator.verdicts import Verdicts
 from orchestrator.verifiers.named import NamedVerifiers
 from orchestrator.webhooks.service import Webhooks
@@ -72,6 +73,7 @@ class Service:
     trails: TrailKeeper
     skills: SkillCatalog
     webhooks: Webhooks
+    training: TrainingSettings = TrainingSettings()
     plans: Plans = field(default_factory=Plans)
     verdicts: Verdicts
     verifiers: NamedVerifiers = field(default_factory=NamedVerifiers)

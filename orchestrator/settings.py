@@ -24,6 +24,7 @@ from orchestrator.ray_settings import RaySettings
 from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
 from orchestrator.settings_errors import fault_line, nearest
 from orchestrator.telemetry_settings import TelemetrySettings
+from orchestrator.training_settings import TrainingSettings
 from orchestrator.verifiers.settings import VerifierSettings
 from orchestrator.webhook_settings import WebhookSettings
 from orchestrator.workflow_json import WorkflowBody
@@ -312,6 +313,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     webhooks: WebhookSettings = WebhookSettings()
     jobs: JobSettings = JobSettings()
+    training: TrainingSettings = TrainingSettings()
     ray: RaySettings = RaySettings()
     workflows: dict[str, WorkflowBody] = Field(default_factory=dict)  # that jobs may name
     telemetry: TelemetrySettings = TelemetrySettings()

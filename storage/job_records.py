@@ -14,7 +14,7 @@ JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 EndState = Literal["succeeded", "failed", "cancelled"]
 END_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 JobEventKind = Literal[
-    "queued", "started", "resumed", "step_started", "step_finished", "cancel_requested", "released",
+    "queued", "started", "resumed", "step_started", "progress", "step_finished", "cancel_requested", "released",
     "succeeded", "failed", "cancelled",
 ]  # fmt: skip
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100

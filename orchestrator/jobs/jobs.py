@@ -57,14 +57,14 @@ class Jobs:
 
     async def submitted(self, request: JobRequest, identity: Identity = LOCAL) -> Submitted:
         """As `submit`, and says whether it is new."""
-        [submitted] = await self._stored([self.submissions.made(request, identity)])
+        [submitted] = await self.stored([self.submissions.made(request, identity)])
         return submitted
 
     async def all_submitted(self, requests: Sequence[JobRequest], identity: Identity = LOCAL) -> list[Submitted]:
         """As `submit_many`, and says which of them are new."""
         if not requests:
             raise InvalidInput("No jobs are given.", field="jobs", hint="Send at least one.")
-        return await self._stored(
+        return await self.stored(
             [self.submissions.made(request, identity, index=place) for place, request in enumerate(requests)]
         )
 
@@ -127,7 +127,8 @@ class Jobs:
         """What it answered. Raises JobUnfinished, JobCancelled, or the error that it failed with."""
         return await result_of(self.stores, await self.get(job_id, identity))
 
-    async def _stored(self, made: Sequence[tuple[Job, Payload]]) -> list[Submitted]:
+    async def stored(self, made: Sequence[tuple[Job, Payload]]) -> list[Submitted]:
+        """Of jobs that were checked: all or none. Raises IdempotencyConflict, Overloaded."""
         await self._require_room(len(made))
         jobs = await self.stores.jobs.submit(made)
         if self.queued is not None:

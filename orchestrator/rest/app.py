@@ -29,6 +29,7 @@ from orchestrator.rest import (
     routers,
     skills,
     tenants,
+    training_jobs,
     webhooks,
 )
 from orchestrator.rest.admitted import AdmittedApp
@@ -42,7 +43,7 @@ from storage.errors import ServiceError
 VERSION = "0.1.0"
 PARTS = (
     budgets, chat, embeddings, identity, inspect, jobs, keys, memory, models, operations, responses, routers, skills,
-    tenants, webhooks,
+    tenants, training_jobs, webhooks,
 )  # fmt: skip
 
 

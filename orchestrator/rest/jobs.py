@@ -21,7 +21,7 @@ from orchestrator.rest.inspect import service_of
 from orchestrator.rest.moments import Moment
 from orchestrator.rest.schemas import Body, RunBudget
 from storage.errors import InvalidInput, ServiceError
-from storage.job_records import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job, JobFilter, JobState
+from storage.job_records import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobFilter, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -98,7 +98,7 @@ def jobs_of(request: Request) -> Jobs:
 async def submit_job(body: JobBody, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
     """The job, as it is stored; 200 where the Idempotency-Key and the same body made it before."""
     submitted = await jobs_of(request).submitted(body.request(idempotency_key), identity_of(request))
-    return _answer(job_view(submitted.job), [submitted], location=_path(submitted.job))
+    return answer_of(submitted)
 
 
 @router.post("/batch", status_code=201)
@@ -107,7 +107,7 @@ async def submit_jobs(body: JobBatch, request: Request, idempotency_key: Idempot
     keys = [None if idempotency_key is None else f"{idempotency_key}/{place}" for place in range(len(body.jobs))]
     requests = [job.request(key) for job, key in zip(body.jobs, keys, strict=True)]
     submitted = await jobs_of(request).all_submitted(requests, identity_of(request))
-    return _answer({"jobs": [job_view(each.job) for each in submitted]}, submitted)
+    return JSONResponse({"jobs": [job_view(each.job) for each in submitted]}, _status(submitted))
 
 
 @router.get("")
@@ -179,10 +179,11 @@ def _number(text: str | None) -> int:
     return int(text)
 
 
-def _answer(view: dict[str, Any], submitted: list[Submitted], *, location: str | None = None) -> JSONResponse:
-    status: Literal[200, 201] = 201 if any(each.is_new for each in submitted) else 200
-    return JSONResponse(view, status, headers={} if location is None else {"location": location})
+def answer_of(submitted: Submitted) -> JSONResponse:
+    """To whoever submitted one job."""
+    location = {"location": f"{router.prefix}/{submitted.job.id}"}
+    return JSONResponse(job_view(submitted.job), _status([submitted]), headers=location)
 
 
-def _path(job: Job) -> str:
-    return f"{router.prefix}/{job.id}"
+def _status(submitted: list[Submitted]) -> Literal[200, 201]:
+    return 201 if any(each.is_new for each in submitted) else 200

@@ -53,6 +53,7 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("POST", "/v1/jobs/{job_id}/cancel"): "writer",
     ("GET", "/v1/jobs/{job_id}/result"): "reader",
     ("GET", "/v1/jobs/{job_id}/events"): "reader",
+    ("POST", "/v1/training-jobs"): "operator",
     ("GET", "/v1/webhook-deliveries"): "reader",
     ("POST", "/v1/webhook-deliveries/{delivery_id}/redeliver"): "writer",
     ("GET", "/v1/webhook-secret"): "operator",

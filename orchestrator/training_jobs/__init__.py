@@ -1,0 +1,1 @@
+"""Training jobs: an operator has a router trained as a durable job, in a child process."""
