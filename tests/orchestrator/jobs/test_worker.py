@@ -226,6 +226,7 @@ async def test_step_that_was_answered_before_the_worker_died_is_not_asked_again(
     job = await service.jobs.submit(JobRequest(workflow=workflow, input={"text": "x"}))
     await begun(large)
     await dies(service)
+    assert (await service.worker.runs.checkpoints.thread(job.id, 2)).has_begun
     large.gate.set()
     service.worker.start()
     assert (await ended(service, job)).fence == 2
