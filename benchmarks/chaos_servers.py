@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.ports import free_port
 from tests.postgres_server import PostgresServer, restarted, running_postgres
 
 START_SECONDS = 60.0
@@ -178,10 +178,3 @@ def settings_file(folder: Path, url: str, *, port: int) -> Path:
     path = folder / "antroute.yaml"
     path.write_text(json.dumps(settings))
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

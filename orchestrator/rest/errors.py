@@ -8,7 +8,6 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
 
 from agents.errors import AgentError, ModelUnavailable
 from orchestrator.errors import (
@@ -24,6 +23,7 @@ from orchestrator.errors import (
     RateLimited,
     UnknownModel,
 )
+from orchestrator.rest.roles import methods_of
 from orchestrator.texts import storable
 from orchestrator.views import plain
 from routing.errors import ArtifactRefused, NoCandidate, UnknownPolicy
@@ -138,13 +138,8 @@ async def http_error(request: Request, error: Exception) -> JSONResponse:
     body = body_of(ServiceError(f"{request.method} {request.url.path}: {error.detail}"))
     code = STATUS_TO_CODE.get(error.status_code, "http_error")
     body["error"].update(code=code, type="invalid_request_error")
-    headers = {**(error.headers or {}), **({"allow": _allowed(request)} if error.status_code == 405 else {})}
+    headers = {
+        **(error.headers or {}),
+        **({"allow": ", ".join(methods_of(request.url.path))} if error.status_code == 405 else {}),
+    }
     return JSONResponse(body, error.status_code, headers=headers)
-
-
-def _allowed(request: Request) -> str:
-    """The methods of all routes of this path: Starlette tells only those of the first."""
-    routes = [
-        each for each in request.app.routes if isinstance(each, Route) and each.path_regex.match(request.url.path)
-    ]
-    return ", ".join(sorted({method for each in routes for method in each.methods or ()}))

@@ -28,6 +28,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 MOST_IN_BATCH = 1000
 LONGEST_KEY = 200  # characters of an Idempotency-Key; a batch adds each job's place to it
 PING_SECONDS = 15
+MADE_BEFORE: dict[int | str, dict[str, Any]] = {200: {"description": "Made before, under this Idempotency-Key."}}
 LAST_NUMBER = 2**63 - 1  # what a database can count to
 ENDED_STATUS = 409  # of a result that is none: the request was right, and asking again will not help
 
@@ -94,14 +95,14 @@ def jobs_of(request: Request) -> Jobs:
     return jobs
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=MADE_BEFORE)
 async def submit_job(body: JobBody, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
     """The job, as it is stored; 200 where the Idempotency-Key and the same body made it before."""
     submitted = await jobs_of(request).submitted(body.request(idempotency_key), identity_of(request))
     return answer_of(submitted)
 
 
-@router.post("/batch", status_code=201)
+@router.post("/batch", status_code=201, responses=MADE_BEFORE)
 async def submit_jobs(body: JobBatch, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
     """All of them or none, in order; with an Idempotency-Key, the same batch again gives the same jobs."""
     keys = [None if idempotency_key is None else f"{idempotency_key}/{place}" for place in range(len(body.jobs))]

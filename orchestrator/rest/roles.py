@@ -100,5 +100,12 @@ class RoleTable:
         return min(fitting, key=_strictness, default="admin")
 
 
+def methods_of(path: str) -> list[str]:
+    """Of the route that the path fits; of several the one that leaves least to a parameter."""
+    fitting = [template for _, template in LEAST_ROLE if compile_path(template)[0].match(path)]
+    closest = max(fitting, key=lambda template: len(re.sub(r"{.*?}", "", template)), default="")
+    return sorted(method for method, template in LEAST_ROLE if template == closest)
+
+
 def _strictness(least: Least) -> int:
     return len(KEY_ROLES) if least == "open" else KEY_ROLES.index(least)

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from orchestrator.rest.identity_of import identity_of
 from orchestrator.rest.inspect import service_of
-from orchestrator.rest.jobs import IdempotencyKey, answer_of
+from orchestrator.rest.jobs import MADE_BEFORE, IdempotencyKey, answer_of
 from orchestrator.rest.schemas import Body
 from orchestrator.training_jobs.orders import TrainingOrder, submit
 
@@ -33,7 +33,7 @@ class TrainingBody(Body):
     )
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=MADE_BEFORE)
 async def submit_training(body: TrainingBody, request: Request, idempotency_key: IdempotencyKey = None) -> JSONResponse:
     """The job, as it is stored: follow, cancel and fetch it as any other, at `/v1/jobs/ID`."""
     service = service_of(request)
