@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from dataclasses import replace
 
 import pytest
 
+from agents.embedding import EmbeddingRequest
 from agents.errors import AnswerCut, ModelRefused, ModelUnavailable
 from agents.llm import LLM, Chunk
 from agents.llm_litellm import LiteLLM
 from agents.retries import TransientFailure
+from storage.call_records import CallOptions
 from storage.records import TokenUsage
 from tests.agents.fake_upstream import REQUEST, WHOLE_STREAM, FakeUpstream, Reply, delta, plain, streamed
 
@@ -115,3 +119,22 @@ async def test_an_overloaded_model_says_when_to_come_back(upstream: FakeUpstream
     with pytest.raises(ModelUnavailable) as caught:
         await client(upstream).complete(REQUEST)
     assert caught.value.retry_after_seconds == 3600
+
+
+async def test_tools_and_their_calls_go_through(upstream: FakeUpstream) -> None:
+    tools = '[{"type":"function","function":{"name":"look","parameters":{"type":"object","properties":{}}}}]'
+    calls = [{"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    upstream.replies = [plain(message=message, finish_reason="tool_calls")]
+    (reply,) = (await client(upstream).complete(replace(REQUEST, call=CallOptions(tools=tools)))).replies
+    assert [(call.id, call.name, call.arguments) for call in reply.tool_calls] == [("c", "look", "{}")]
+    assert upstream.bodies[0]["tools"] == json.loads(tools)
+
+
+async def test_texts_are_embedded(upstream: FakeUpstream) -> None:
+    rows = [{"object": "embedding", "index": place, "embedding": [float(place), 0.5]} for place in (1, 0)]
+    usage = {"prompt_tokens": 4, "total_tokens": 4}
+    body = {"object": "list", "data": rows, "model": "m", "usage": usage}
+    upstream.replies = [Reply(headers=JSON, pieces=[json.dumps(body).encode()])]
+    found = await client(upstream).embed(EmbeddingRequest(texts=("a", "b")))
+    assert (found.vectors, found.usage) == (((0.0, 0.5), (1.0, 0.5)), TokenUsage(input=4))
