@@ -16,7 +16,7 @@ from storage.conformance_budgets import NOTHING as NOTHING
 from storage.conformance_budgets import BudgetConformance
 from storage.conformance_budgets import opened as opened
 from storage.conformance_deliveries import DeliveryConformance
-from storage.conformance_jobs import JobConformance
+from storage.conformance_job_ends import JobConformance
 from storage.conformance_keys import KeyConformance
 from storage.conformance_skills import SkillConformance
 from storage.conformance_trails import TrailConformance
