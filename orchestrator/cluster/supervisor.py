@@ -89,7 +89,7 @@ class Supervisor:
     ) -> None:
         self.workers: list[Running] = []
         self.ready = asyncio.Event()  # set once a worker has been ready
-        self._fleet = fleet
+        self.fleet = fleet
         self._publisher = publisher
         self._settings = settings
         self._bell = bell
@@ -102,7 +102,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Starts the shared actors, and begins to look."""
-        self._fleet.open()
+        self.fleet.open()
         self._loops = [
             asyncio.create_task(work) for work in (self._watch(), self._pass_on(WORK), self._pass_on(CANCELS))
         ]
@@ -121,7 +121,7 @@ class Supervisor:
         hosts, self._hosts = dict(self._hosts), {}
         await asyncio.gather(*(self._quietly(host.close.remote()) for host in hosts.values()))
         for host in hosts.values():
-            self._fleet.end(host)
+            self.fleet.end(host)
 
     def notices(self) -> tuple[str, ...]:
         """What is missing of the workers, and what they say of themselves."""
@@ -136,7 +136,7 @@ class Supervisor:
 
     async def look(self) -> None:
         """Starts what is missing, and hands on what serves now. Raises what the store and Ray raise."""
-        nodes = await self._fleet.nodes()
+        nodes = await self.fleet.nodes()
         await self._forget({node.id for node in nodes})
         taken = [worker.node_id for worker in self.workers]
         wanted = missing(nodes, taken, workers=self._settings.workers, cpus_per_worker=self._settings.cpus_per_worker)
@@ -169,7 +169,7 @@ class Supervisor:
         try:
             async with asyncio.timeout(self._settings.start_seconds):
                 host, names = await self._models(worker.node_id)
-                worker.handle = self._fleet.worker(worker.node_id, host, names, self._publisher.references)
+                worker.handle = self.fleet.worker(worker.node_id, host, names, self._publisher.references)
                 worker.facts = await answered(worker.handle.open.remote())
             log.info("Worker %s is ready on node %s.", worker.facts.worker, worker.node_id[:8])
             self.ready.set()
@@ -179,7 +179,7 @@ class Supervisor:
         finally:
             self.workers.remove(worker)
             if worker.handle is not None:
-                self._fleet.end(worker.handle)
+                self.fleet.end(worker.handle)
             self._nudge.set()
 
     def _note_end(self, worker: Running, error: BaseException, *, lived: float) -> None:
@@ -200,7 +200,7 @@ class Supervisor:
     async def _models(self, node_id: str) -> tuple[Any, tuple[str, ...]]:
         """The host of the node's local models, which all its workers share, and the models it has."""
         if node_id not in self._hosts:
-            host = self._fleet.model_host(node_id)
+            host = self.fleet.model_host(node_id)
             if host is None:
                 return None, ()
             self._hosts[node_id] = host
@@ -209,7 +209,7 @@ class Supervisor:
     async def _forget(self, alive: set[str]) -> None:
         """What is kept of nodes that have left, and of failures on nodes whose workers live again."""
         for node_id in [each for each in self._hosts if each not in alive]:
-            self._fleet.end(self._hosts.pop(node_id))
+            self.fleet.end(self._hosts.pop(node_id))
         steady = {worker.node_id for worker in self._ready()}
         for node_id in list(self._failures):
             is_over = node_id in steady and self._clock() - self._failures[node_id].at >= STEADY_SECONDS
@@ -220,7 +220,7 @@ class Supervisor:
         fresh = await self._publisher.look()
         if fresh:
             await asyncio.gather(*(self._quietly(worker.handle.receive.remote(fresh)) for worker in self._ready()))
-        scorer = self._fleet.shared.scorer
+        scorer = self.fleet.shared.scorer
         if scorer is not None:
             known = await answered(scorer.versions.remote())
             for version_id, reference in self._publisher.references.items():

@@ -64,9 +64,18 @@ class Handle:
         for answer in self._open:
             if not answer.done():
                 answer.set_exception(ActorDiedError())
+        asyncio.run_coroutine_threadsafe(_all_cancelled(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _all_cancelled() -> None:
+    """Ends all other tasks of the loop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _hand_on(done: Future[Any], answer: Future[Any]) -> None:

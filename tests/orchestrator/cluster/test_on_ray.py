@@ -127,7 +127,7 @@ async def gateway(cluster: Any, model: Upstream, tmp_path_factory: pytest.TempPa
         policy="auto",
         seed=None,
         jobs={"lease_seconds": LEASE_SECONDS, "poll_seconds": 0.2},
-        ray={"cpus_per_worker": 1, "drain_seconds": 0},
+        ray={"cpus_per_worker": 1, "drain_seconds": 0, "encoder": "actor", "scorer": "actor"},
         server={"secret": "s" * 40},
     )
     with joined(cluster.address, settings.ray):
@@ -180,6 +180,21 @@ async def test_a_promotion_reaches_all_workers(gateway: Gateway, tmp_path: Path)
     assert {decision.policy for decision in before} == {"table"}
     assert {decision.policy_version for decision in after} == {version.id}
     assert len({decision.policy_sha256 for decision in after}) == 1
+
+
+async def test_workers_go_on_by_themselves_when_a_shared_actor_is_gone(gateway: Gateway) -> None:
+    import ray
+
+    shared = gateway.supervisor.fleet.shared
+    workers = await gateway.have(2)
+    [before, _] = await decisions(workers, "graph", "A text that nobody asked before")
+    for actor in (shared.encoder, shared.scorer):
+        ray.kill(actor)
+    [after, _] = await decisions(workers, "graph", "Another text that nobody asked before")
+    assert before.encoder == after.encoder
+    assert before.policy_version == after.policy_version == "promoted"
+    [told, _] = await asyncio.gather(*(answered(worker.handle.notices.remote()) for worker in workers))
+    assert "the actor that encodes texts does not answer (ActorDiedError): it is done in this process" in told
 
 
 async def test_a_reward_earned_in_one_worker_changes_the_policies_of_all(gateway: Gateway) -> None:
@@ -245,8 +260,8 @@ async def claimants(gateway: Gateway, job: Job) -> list[str]:
     return [event.data["worker"] for event in events if event.kind in ("started", "resumed")]
 
 
-async def decisions(workers: list[Running], policy: str) -> list[Any]:
-    asked = [worker.handle.decide.remote(QUESTION, policy=policy) for worker in workers]
+async def decisions(workers: list[Running], policy: str, question: str = QUESTION) -> list[Any]:
+    asked = [worker.handle.decide.remote(question, policy=policy) for worker in workers]
     return list(await asyncio.gather(*(answered(each) for each in asked)))
 
 
