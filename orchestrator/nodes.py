@@ -75,7 +75,7 @@ class Nodes:
     conditions: LiveConditions = field(default_factory=LiveConditions)
 
     async def route(self, state: RunState) -> RunState:
-        """Decides, and stores the decision before anything runs."""
+        """Decides; stores the decision, and with it holds the worst case, before anything runs."""
         self.recorder.require_room()
         query, attempt = state["query"], state["attempt"] + 1
         with self.tracer.span(query, "route", attempt=str(attempt)) as attributes:
@@ -89,13 +89,13 @@ class Nodes:
             attributes["router.selected"] = decision.candidate_id or "nobody"
             if state.get("is_degraded"):
                 attributes["budget.output_tokens"] = str(state["query"].generation.max_output_tokens)
-            items: list[Item] = [state["payload"]] if attempt == 1 else []
-            await self.stores.journal.write(*items, decision, fence=current_fence.get())
+            held = await self._held(state, [*([state["payload"]] if attempt == 1 else []), decision], decision)
             self.router.begun(state["query"], decision)
             note_decision(decision)
         tried = (*state["tried"], *([decision.candidate_id] if decision.candidate_id else ()))
         on_trial = is_trial(self, query, decision.candidate_id)
         return {
+            **held,
             "is_trial": on_trial,
             "trials": state.get("trials", 0) + on_trial,
             "decision": decision,
@@ -110,18 +110,16 @@ class Nodes:
         }
 
     async def execute(self, state: RunState) -> RunState:
-        """Holds the worst case and runs the candidate; a bug is settled and recorded, then raised."""
+        """Runs the candidate under its hold; a bug is settled and recorded, then raised."""
         decision = state["decision"]
         if decision.candidate_id is None:
             error = await self._no_candidate(state)
             failure = state.get("failure") or Failure.of(error, decision.id)
             return {"outcome": _failed(decision, error, "refused"), "failure": failure, "hold_id": None}
+        hold = state["hold"]
+        if hold is None:
+            return {"hold_id": None}
         candidate = self.candidates[decision.candidate_id]
-        try:
-            hold = await self._hold(state)
-        except ServiceError as error:
-            failure = Failure.of(error, decision.id)
-            return {"outcome": _failed(decision, error, "refused"), "failure": failure, "hold_id": None}
         meter, started, sink = Meter(candidate.card, hold.amount), time.perf_counter(), answer_sink.get()
         if sink is not None:
             sink.begin(decision)
@@ -182,12 +180,24 @@ class Nodes:
             raise
         return {"outcome": outcome, "spent": state["spent"] + spent, "hold_id": None}
 
-    async def _hold(self, state: RunState) -> Hold:
-        decision = state["decision"]
+    async def _held(self, state: RunState, items: Sequence[Item], decision: Decision) -> RunState:
+        """Writes the items and holds what the decision reserves; where that does not fit, the outcome says so."""
+        if decision.candidate_id is None:
+            await self.stores.journal.write(*items, fence=current_fence.get())
+            return {"hold": None}
         seconds = state["timeout_seconds"] + HOLD_GRACE_SECONDS
-        return await self.stores.budgets.hold(
-            decision.account_id, reserved(decision), expires_in_seconds=seconds, fence=current_fence.get()
-        )
+        try:
+            hold = await self.stores.budgets.hold(
+                decision.account_id,
+                reserved(decision),
+                expires_in_seconds=seconds,
+                fence=current_fence.get(),
+                items=items,
+            )
+        except BudgetExceeded as error:  # others were quicker
+            failure = Failure.of(error, decision.id)
+            return {"hold": None, "outcome": _failed(decision, error, "refused"), "failure": failure}
+        return {"hold": hold}
 
     def _actual(self, decision: Decision, outcome: Outcome) -> Amount:
         """What the execution took; of seconds that are limited never more than were held, when it was cut short."""
@@ -217,10 +227,9 @@ class Nodes:
 
     async def remaining(self, state: RunState) -> BudgetLimits:
         """What the run may still spend: its own limits, its account and the account's ancestors together."""
-        left, account_id = state["limits"].less(state["spent"]), state["query"].account_id
-        while account_id:
-            account = await self.stores.budgets.get(account_id)
-            left, account_id = left.lower(account.remaining), account.parent_id or ""
+        left = state["limits"].less(state["spent"])
+        for account in await self.stores.budgets.line(state["query"].account_id):
+            left = left.lower(account.remaining)
         return left
 
     def limits(self, state: RunState, remaining: BudgetLimits) -> Limits:

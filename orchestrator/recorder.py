@@ -87,9 +87,10 @@ class Recorder:
             log.critical("%d records could not be written before the end: %s", len(self.pending), error)
 
     async def _write(self, entry: Entry) -> None:
-        if entry.hold_id is not None:
-            await self.stores.budgets.settle(entry.hold_id, entry.spent, fence=entry.fence)
-        await self.stores.journal.write(*entry.items, fence=entry.fence)
+        if entry.hold_id is None:
+            await self.stores.journal.write(*entry.items, fence=entry.fence)
+        else:
+            await self.stores.budgets.settle(entry.hold_id, entry.spent, fence=entry.fence, items=entry.items)
         if entry.decision is not None and entry.reward is not None:  # after the caller has been answered
             asyncio.get_running_loop().call_soon(self.learn, entry.decision, entry.reward)
         for listener in self.listeners:

@@ -10,7 +10,7 @@ from orchestrator.checkers import Checker
 from orchestrator.errors import Failure
 from orchestrator.found_skills import FoundSkills
 from routing.forecasts import Weights
-from storage.budget_records import Amount, BudgetLimits, OnExhausted, Shortfall
+from storage.budget_records import Amount, BudgetLimits, Hold, OnExhausted, Shortfall
 from storage.call_records import ModelReply
 from storage.records import Decision, Outcome, Payload, Query
 
@@ -42,7 +42,8 @@ class RunState(TypedDict, total=False):
     tried: tuple[str, ...]
     found: FoundSkills | None  # of the first attempt, for all of them; None: nobody wants any
     decision: Decision
-    hold_id: str | None
+    hold: Hold | None  # None: it did not fit, or there is nobody to run
+    hold_id: str | None  # of what is yet to be settled
     answer: str
     finish_reason: FinishReason
     replies: tuple[ModelReply, ...]  # all of them, where more than a text was asked for

@@ -12,12 +12,14 @@ import pytest
 
 from storage.audit import verify
 from storage.budget_records import RESOURCES, Resource
+from storage.conformance_records import a_decision, a_payload, an_outcome
 from storage.errors import BudgetExceeded, InvalidInput, RecordNotFound
 from storage.records import Amount, BudgetAccount, BudgetLimits, Hold, usd, utc_now
 from storage.stores import Stores
 
 CALLERS = 100
 NOTHING = Decimal(0)
+DIME = Amount(usd=usd("0.1"))
 # What a shared account may spend of a resource, and what each caller takes: fourteen of them fit.
 LIMIT_AND_PART: dict[Resource, tuple[Any, Any]] = {
     "usd": (usd("0.01"), usd("0.0007")),
@@ -170,6 +172,67 @@ class BudgetConformance:
         await asyncio.gather(*(stores.budgets.settle(hold.id, Amount(usd=usd("0.001"))) for hold in holds))
         tenant = await stores.budgets.get("tenant")
         assert (tenant.spent_usd, tenant.held_usd, tenant.remaining_usd) == (usd("0.01"), NOTHING, NOTHING)
+
+    async def test_a_line_goes_from_the_account_to_the_root(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="tenant", limit_usd=usd(1)), BudgetAccount(id="key", parent_id="tenant"))
+        await stores.budgets.hold("key", Amount(usd=usd("0.4")), expires_in_seconds=60)
+        line = await stores.budgets.line("key")
+        assert [(each.id, each.held_usd) for each in line] == [("key", usd("0.4")), ("tenant", usd("0.4"))]
+        assert line == [await stores.budgets.get("key"), await stores.budgets.get("tenant")]
+        with pytest.raises(RecordNotFound, match="'nobody'"):
+            await stores.budgets.line("nobody")
+
+    async def test_items_are_written_with_the_hold_and_with_its_settlement(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="a", limit_usd=usd(1)))
+        question, answer = a_payload("2 + 2?"), a_payload("4")
+        decision = a_decision(question)
+        outcome = an_outcome(decision, answer)
+        hold = await stores.budgets.hold("a", DIME, expires_in_seconds=60, items=[question, decision])
+        assert await stores.decisions.get(decision.id) == decision
+        await stores.budgets.settle(hold.id, DIME, items=[answer, outcome])
+        await stores.budgets.settle(hold.id, DIME, items=[answer, outcome])  # the same again changes nothing
+        assert await stores.decisions.outcomes_of(decision.id) == [outcome]
+        assert await spent_and_held(stores) == [(usd("0.1"), NOTHING)]
+        assert (await verify(stores)).is_whole
+
+    async def test_a_hold_that_does_not_fit_leaves_its_items_written(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="a", limit_usd=usd("0.01")))
+        question = a_payload("2 + 2?")
+        decision = a_decision(question)
+        with pytest.raises(BudgetExceeded):
+            await stores.budgets.hold("a", DIME, expires_in_seconds=60, items=[question, decision])
+        assert await stores.decisions.get(decision.id) == decision
+        assert await spent_and_held(stores) == [(NOTHING, NOTHING)]
+
+    async def test_items_that_are_refused_hold_nothing_and_settle_all_the_same(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="a", limit_usd=usd(1)))
+        question = a_payload("2 + 2?")
+        decision = a_decision(question)
+        with pytest.raises(RecordNotFound, match="No payload"):
+            await stores.budgets.hold("a", DIME, expires_in_seconds=60, items=[decision])
+        assert await spent_and_held(stores) == [(NOTHING, NOTHING)]
+        hold = await stores.budgets.hold("a", DIME, expires_in_seconds=60)
+        with pytest.raises(RecordNotFound, match="No decision"):
+            await stores.budgets.settle(hold.id, DIME, items=[an_outcome(decision)])
+        assert await spent_and_held(stores) == [(usd("0.1"), NOTHING)]
+
+    async def test_many_at_once_hold_and_settle_with_their_items_and_all_adds_up(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="tenant", limit_usd=usd(1)), BudgetAccount(id="key", parent_id="tenant"))
+
+        async def run(number: int) -> bool:
+            question = a_payload(f"{number}?")
+            decision = a_decision(question)
+            try:
+                hold = await stores.budgets.hold("key", DIME, expires_in_seconds=60, items=[question, decision])
+            except BudgetExceeded:
+                return False
+            await stores.budgets.settle(hold.id, Amount(usd=usd("0.03")), items=[an_outcome(decision)])
+            return True
+
+        answered = sum(await asyncio.gather(*map(run, range(CALLERS))))
+        assert 10 <= answered <= 33  # ten at once, and never more than the limit pays for
+        assert await spent_and_held(stores) == [(answered * usd("0.03"), NOTHING)] * 2
+        assert (await verify(stores)).is_whole
 
 
 async def opened(stores: Stores, *accounts: BudgetAccount) -> None:

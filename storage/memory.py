@@ -163,6 +163,10 @@ class MemoryBudgetStore(MemoryStore):
             raise RecordNotFound(f"No budget account {account_id!r}; open it first.")
         return account
 
+    async def line(self, account_id: str) -> list[BudgetAccount]:
+        await self.get(account_id)
+        return self._line(account_id)[::-1]
+
     async def accounts(self) -> list[BudgetAccount]:
         return sorted(self.log.accounts.values(), key=lambda account: account.id)
 
@@ -171,14 +175,20 @@ class MemoryBudgetStore(MemoryStore):
         return await self.open(BudgetAccount.of(account_id, lifted(account.limits, more)))
 
     async def hold(
-        self, account_id: str, amount: Amount, *, expires_in_seconds: float, fence: Fence | None = None
+        self,
+        account_id: str,
+        amount: Amount,
+        *,
+        expires_in_seconds: float,
+        fence: Fence | None = None,
+        items: Sequence[Item] = (),
     ) -> Hold:
         self.log.ensure_open()
         self.log.ensure_fence(fence)
         amount = checked_amount(amount, "amount")
-        await self.get(account_id)
-        line = self._line(account_id)
-        for account in line:
+        await MemoryJournal(self.log).write(*items, fence=fence)
+        line = await self.line(account_id)
+        for account in reversed(line):
             ensure_affordable(account, amount)
         expires_at = utc_now() + timedelta(seconds=expires_in_seconds)
         hold = Hold(account_id=account_id, amount=amount, expires_at=expires_at)
@@ -186,7 +196,9 @@ class MemoryBudgetStore(MemoryStore):
         self.log.holds[hold.id] = hold
         return hold
 
-    async def settle(self, hold_id: str, actual: Amount, *, fence: Fence | None = None) -> None:
+    async def settle(
+        self, hold_id: str, actual: Amount, *, fence: Fence | None = None, items: Sequence[Item] = ()
+    ) -> None:
         self.log.ensure_open()
         self.log.ensure_fence(fence)
         actual = checked_amount(actual, "actual")
@@ -195,6 +207,7 @@ class MemoryBudgetStore(MemoryStore):
             raise RecordNotFound(f"No hold {hold_id!r}.")
         if hold_id not in self.log.settled_holds:
             self._settle(hold, actual)
+        await MemoryJournal(self.log).write(*items, fence=fence)
 
     async def reap(self, now: datetime) -> list[Hold]:
         self.log.ensure_open()

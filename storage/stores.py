@@ -118,6 +118,10 @@ class BudgetStore(Protocol):
 
     async def get(self, account_id: str) -> BudgetAccount: ...
 
+    async def line(self, account_id: str) -> list[BudgetAccount]:
+        """The account, its parent, the parent's parent and so on, as they are at one moment. Raises RecordNotFound."""
+        ...
+
     async def accounts(self) -> list[BudgetAccount]: ...
 
     async def lift(self, account_id: str, more: BudgetLimits) -> BudgetAccount:
@@ -125,18 +129,30 @@ class BudgetStore(Protocol):
         ...
 
     async def hold(
-        self, account_id: str, amount: Amount, *, expires_in_seconds: float, fence: Fence | None = None
+        self,
+        account_id: str,
+        amount: Amount,
+        *,
+        expires_in_seconds: float,
+        fence: Fence | None = None,
+        items: Sequence[Item] = (),
     ) -> Hold:
-        """Sets the amount aside on the account and all its ancestors, or raises BudgetExceeded and changes nothing.
+        """Sets the amount aside on the account and all its ancestors, or raises BudgetExceeded and holds nothing.
 
         Either all four resources fit everywhere, or nothing is held. Raises LeaseLost for a fence that is not good.
+        `items` are written first, as by `Journal.write`, in the same transaction, and stay where the amount does not
+        fit; where they are refused nothing is held.
         """
         ...
 
-    async def settle(self, hold_id: str, actual: Amount, *, fence: Fence | None = None) -> None:
+    async def settle(
+        self, hold_id: str, actual: Amount, *, fence: Fence | None = None, items: Sequence[Item] = ()
+    ) -> None:
         """Charges what was really spent and frees the rest, here and on all ancestors; a second call changes nothing.
 
         Raises RecordNotFound for an unknown hold; LeaseLost for a fence that is not good: then the hold runs out.
+        `items` are written after it, as by `Journal.write`, in the same transaction; where they are refused, the hold
+        is settled all the same.
         """
         ...
 

@@ -7,20 +7,22 @@ from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, func, select, update
 
 from storage.canonical import Entry
 from storage.chain import Head, head_of, linked, opening
 from storage.records import AuditEvent, Payload, utc_now
+from storage.sql.hot import HotStatement, hot_insert
+from storage.sql.ledger import Ledger
 from storage.sql.lookups import grown_heads, known_decisions, known_digests, unwritten
 from storage.sql.tables import audit_events, job_events, job_totals, payloads, spans, webhook_deliveries
 from storage.writing import StagedSpan, Write, ensure_decisions, ensure_payloads
 
 Row = dict[str, Any]
 
-LAST_POSITION = select(func.max(audit_events.c.position))
+LAST_POSITION = HotStatement(select(func.max(audit_events.c.position)))
 EVENT_FIELDS = tuple(column.name for column in audit_events.columns)
-INSERTS = {each: insert(each) for each in (audit_events, payloads, spans, job_events, webhook_deliveries)}
+INSERTS = {each: hot_insert(each) for each in (audit_events, payloads, spans, job_events, webhook_deliveries)}
 COUNT_JOBS = (
     update(job_totals)
     .where(job_totals.c.state == bindparam("of_state"))
@@ -68,6 +70,7 @@ class Batch:
         self.head = head
         self.known = known
         self.is_careful = is_careful
+        self.ledger = Ledger(connection, is_careful=is_careful)
         self.position: int | None = None
         self.rows: dict[Table, list[Row]] = {each: [] for each in INSERTS}
         self.places: dict[Table, int] = {}  # of the newest row, of tables whose rows are numbered without gaps
@@ -91,7 +94,7 @@ class Batch:
     def append(self, entry: Entry) -> None:
         """Puts the entry at the end of this writer's chain and of the log."""
         if self.position is None:
-            self.position = self.connection.execute(LAST_POSITION).scalar() or 0
+            self.position = LAST_POSITION.rows(self.connection, {})[0][0] or 0
         if self.head is None:
             self._link(opening(self.writer, grown_heads(self.connection), at=utc_now()))
         self._link(entry)
@@ -105,9 +108,10 @@ class Batch:
 
     def insert(self) -> None:
         """Sends what was collected so far."""
+        self.ledger.flush()
         for table, rows in self.rows.items():
             if rows:
-                self.connection.execute(INSERTS[table], rows)
+                INSERTS[table].each(self.connection, rows)
                 rows.clear()
         totals = [{"of_state": state, "more": more} for state, more in sorted(self.more_jobs.items()) if more]
         if totals:

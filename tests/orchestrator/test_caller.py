@@ -65,7 +65,7 @@ async def test_leaving_in_mid_answer_is_settled_and_recorded(make_service: MakeS
 @pytest.mark.parametrize("cancels", [1, 2])
 @pytest.mark.parametrize(
     ("part", "method", "status"),
-    [("journal", "write", "cancelled"), ("budgets", "hold", "cancelled"), ("budgets", "settle", "succeeded")],
+    [("budgets", "line", "cancelled"), ("budgets", "hold", "cancelled"), ("budgets", "settle", "succeeded")],
 )
 async def test_leaving_during_the_bookkeeping_loses_nothing(
     store: str, cancels: int, part: str, method: str, status: str, make_service: MakeService, tmp_path: Path

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from agents.llm import CompletionRequest
+from agents.llm import CompletionRequest, ScriptedLLM
 from orchestrator.recorder import MOST_PENDING, Entry, Recorder
 from orchestrator.service import Service
 from storage.audit import verify
@@ -97,7 +97,7 @@ async def test_database_locked_in_mid_run_loses_nothing(make_service: MakeServic
     assert (await verify(stores)).is_whole
 
 
-async def test_lock_between_decision_and_hold_still_leaves_an_outcome(
+async def test_lock_when_the_decision_is_to_be_stored_runs_nothing_and_holds_nothing(
     make_service: MakeService, stores: Stores, lock: Lock
 ) -> None:
     class LockedBudgets:
@@ -106,15 +106,15 @@ async def test_lock_between_decision_and_hold_still_leaves_an_outcome(
                 lock.take()
             return getattr(stores.budgets, name)
 
-    service = await make_service(stores=replace(stores, budgets=LockedBudgets()))
-    service.nodes.recorder.retry_seconds = SOON_SECONDS
+    model = ScriptedLLM(reply=lambda request: "hello")
+    service = await make_service(small=model, stores=replace(stores, budgets=LockedBudgets()))
     with pytest.raises(StorageUnavailable):
         await service.run("hello", candidate="small")
     lock.free()
-    await written(service)
-    (stored,) = await stores.decisions.find(DecisionFilter())
-    (outcome,) = await stores.decisions.outcomes_of(stored.decision.id)
-    assert (outcome.status, outcome.error_code) == ("refused", "storage_unavailable")
+    assert model.requests == []
+    assert not service.nodes.recorder.pending
+    assert await stores.decisions.find(DecisionFilter()) == []
+    assert (await stores.budgets.get("default")).held_usd == 0
 
 
 async def test_bug_while_the_database_is_locked_is_still_the_error_that_is_raised(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents.llm import CompletionRequest
+from agents.llm import Completion, CompletionRequest, ScriptedLLM
 from orchestrator.errors import BudgetAsk, DeadlineExceeded
 from orchestrator.nodes import HOLD_GRACE_SECONDS
 from orchestrator.plans.base import PlanSpec
@@ -28,10 +28,20 @@ from tests.storage.processes import started
 MEASURED = {"seconds_p95": 0.05, "joules_per_input_token": 0.01, "joules_per_output_token": 0.1}
 MODELS = {"small": {**SMALL, **MEASURED}, "large": {**LARGE, **MEASURED}}
 SHORT = Generation(max_output_tokens=100)
+TURNS = 100  # of the event loop: more than a run needs to hold what it may take
 
 
 def wordy(request: CompletionRequest) -> str:
     return "word " * 100
+
+
+class Unhurried(ScriptedLLM):
+    """Lets others have their turn before it answers."""
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        return await super().complete(request)
 
 
 async def test_a_run_is_charged_what_it_took_of_each_resource(make_service: MakeService) -> None:
@@ -108,7 +118,7 @@ async def test_asks_side_by_side_on_one_account_never_overspend_any_resource(
 
 
 async def test_a_plan_s_asks_share_the_run_s_limits_and_degrade_together(make_service: MakeService) -> None:
-    service = await make_service(small=wordy, large=wordy, models=MODELS)
+    service = await make_service(small=Unhurried(reply=wordy), large=Unhurried(reply=wordy), models=MODELS)
     options: RunOptions = {"plan": PlanSpec(name="vote", options={"mass": 1.0}), "generation": SHORT}
     both = await service.run("Say a lot.", **options)
     assert (both.attempts, both.is_degraded) == (2, False)
