@@ -2,9 +2,10 @@
 
     python -m benchmarks.chaos --points 200 --database postgresql --json chaos.json
 
-Two services share one store; each takes requests and works off jobs. Callers submit jobs of three steps (two side by
-side) and ask chat questions. At random moments a service, or the database, is killed and started again. When all
-acknowledged jobs have ended, everything is stopped and the store is read: see `benchmarks/chaos_checks.py`.
+Two services share one store; each takes requests and works off jobs, with `--ray` one of them by workers on Ray.
+Callers submit jobs of three steps (two side by side) and ask chat questions. At random moments a service, the database, a
+worker or a node is killed and started again. When all acknowledged jobs have ended, everything is stopped and the
+store is read: see `benchmarks/chaos_checks.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 import httpx
 
 from benchmarks.chaos_checks import Acknowledged, checked
-from benchmarks.chaos_servers import Database, Server, World, world
+from benchmarks.chaos_servers import World, world
 
 UNFINISHED = 24  # jobs that are submitted ahead
 CHATTERS = 2  # callers who ask one question after the other
@@ -133,7 +134,7 @@ async def stormed(callers: Callers, points: int) -> dict[str, int]:
     for point in range(points):
         await callers.world.all_ready()
         await asyncio.sleep(callers.random.uniform(*LULL_SECONDS))
-        victim: Server | Database = callers.world.victim(callers.random)
+        victim = callers.world.victim(callers.random)
         victim.kill()
         kills[victim.name] = kills.get(victim.name, 0) + 1
         await asyncio.sleep(callers.random.uniform(0.0, 0.5))
@@ -148,12 +149,12 @@ async def stormed(callers: Callers, points: int) -> dict[str, int]:
     return kills
 
 
-async def run(*, points: int, database: str, seed: int, folder: Path) -> dict[str, Any]:
+async def run(*, points: int, database: str, seed: int, folder: Path, has_ray: bool = False) -> dict[str, Any]:
     """The whole storm and what it left. `is_whole` says whether every promise was kept."""
     began = time.monotonic()
     chance = random.Random(seed)
     async with AsyncExitStack() as stack:
-        around = await stack.enter_async_context(world(folder, database=database))
+        around = await stack.enter_async_context(world(folder, database=database, has_ray=has_ray, chance=chance))
         callers = Callers(world=around, random=chance, seed=seed)
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=20))
         sending = [asyncio.create_task(callers.submit(client))]
@@ -171,6 +172,7 @@ async def run(*, points: int, database: str, seed: int, folder: Path) -> dict[st
     return {
         "benchmark": "chaos",
         "database": database,
+        "ray": has_ray,
         "seed": seed,
         "points": points,
         "kills": kills,
@@ -187,6 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=200, help="How often something is killed.")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--ray", action="store_true", help="One service has its workers on a Ray cluster of two nodes.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--folder", type=Path, help="Where logs and the database are kept; default: a folder that goes."
@@ -196,7 +199,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="chaos") as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        result = asyncio.run(run(points=given.points, database=given.database, seed=given.seed, folder=folder))
+        storm = run(points=given.points, database=given.database, seed=given.seed, folder=folder, has_ray=given.ray)
+        result = asyncio.run(storm)
     text = json.dumps(result, indent=2)
     print(text)
     if given.json:

@@ -14,15 +14,28 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 
+from benchmarks.chaos_ray import RayNode, RayWorker, ray_cluster
 from benchmarks.ports import free_port
 from tests.postgres_server import PostgresServer, restarted, running_postgres
 
 START_SECONDS = 60.0
 LEASE_SECONDS = 3
 ROOT = Path(__file__).resolve().parents[1]
+
+
+class Victim(Protocol):
+    """What can be killed, and started again."""
+
+    @property
+    def name(self) -> str: ...
+
+    def kill(self) -> None: ...
+
+    async def start(self) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -33,6 +46,7 @@ class Server:
     port: int
     settings: Path
     log: Path
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,7 +61,7 @@ class Server:
         environment = {
             **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ANTROUTE_SETTINGS": str(self.settings),
         }  # fmt: skip
-        command = [sys.executable, "-m", "orchestrator.cli.main", "serve", "--port", str(self.port)]
+        command = [sys.executable, "-m", "orchestrator.cli.main", "serve", "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.log.parent)
 
@@ -98,17 +112,17 @@ class World:
 
     url: str
     servers: list[Server]
-    database: Database | None = None
-    bag: list[Server | Database] = field(default_factory=list)
+    others: list[Victim] = field(default_factory=list)  # that can be killed, beside the services
+    bag: list[Victim] = field(default_factory=list)
     client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=5))
 
     def any_url(self, chance: random.Random) -> str:
         return chance.choice(self.servers).url
 
-    def victim(self, chance: random.Random) -> Server | Database:
+    def victim(self, chance: random.Random) -> Victim:
         """One after the other in random order, then all anew in another order: in few rounds none is left out."""
         if not self.bag:
-            self.bag = [*self.servers, *([self.database] if self.database else [])]
+            self.bag = [*self.servers, *self.others]
             chance.shuffle(self.bag)
         return self.bag.pop()
 
@@ -120,8 +134,11 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, *, database: str) -> AsyncIterator[World]:
-    """Two services over a fresh store, once both are ready; all is ended with the block."""
+async def world(folder: Path, *, database: str, has_ray: bool, chance: random.Random) -> AsyncIterator[World]:
+    """Two services over a fresh store, once both are ready; all is ended with the block.
+
+    With Ray, the first one's jobs are worked off by workers on a cluster.
+    """
     async with AsyncExitStack() as stack:
         postgres = None
         if database == "postgresql":
@@ -132,7 +149,11 @@ async def world(folder: Path, *, database: str) -> AsyncIterator[World]:
             Server(name=f"service {place}", port=free_port(), settings=settings, log=folder / f"service{place}.log")
             for place in (1, 2)
         ]
-        around = World(url=url, servers=servers, database=postgres)
+        around = World(url=url, servers=servers, others=[postgres] if postgres else [])
+        if has_ray:
+            cluster = stack.enter_context(ray_cluster())
+            servers[0].options = ("--ray", cluster.address)
+            around.others += [RayNode(cluster=cluster, chance=chance), RayWorker(chance=chance)]
         stack.push_async_callback(around.client.aclose)
         for server in servers:
             stack.callback(server.kill)
