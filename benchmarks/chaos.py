@@ -3,9 +3,9 @@
     python -m benchmarks.chaos --points 200 --database postgresql --json chaos.json
 
 Two services share one store; each takes requests and works off jobs, with `--ray` one of them by workers on Ray.
-Callers submit jobs of three steps (two side by side) and ask chat questions. At random moments a service, the database, a
-worker or a node is killed and started again. When all acknowledged jobs have ended, everything is stopped and the
-store is read: see `benchmarks/chaos_checks.py`.
+Callers submit jobs of three steps (two side by side) and ask chat questions. At random moments a service, the
+database, a worker or a node is killed and started again. When all acknowledged jobs have ended, everything is stopped
+and the store is read: see `benchmarks/chaos_checks.py`.
 """
 
 from __future__ import annotations
