@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from orchestrator.plans.base import PlanSpec
 from orchestrator.plans.registry import plan_of_caller
@@ -30,13 +30,23 @@ class RoutingWeights(Body):
     energy: Annotated[float, Field(ge=0, le=1e6)] = 0.0
 
 
+def _counted(value: object) -> object:
+    """Raises ValueError for what is no number, though pydantic would read it as one."""
+    if isinstance(value, bool | str):
+        raise ValueError("give a number")
+    return value
+
+
+NUMBER = BeforeValidator(_counted)
+
+
 class RunBudget(Body):
     """The most that the run may take; the settings' limit of what is not named."""
 
-    usd: Annotated[float, Field(ge=0, strict=True)] | None = None
-    tokens: Annotated[int, Field(ge=0, strict=True)] | None = None
-    seconds: Annotated[float, Field(ge=0, strict=True)] | None = None
-    joules: Annotated[float, Field(ge=0, strict=True)] | None = None
+    usd: Annotated[float, Field(ge=0), NUMBER] | None = None
+    tokens: Annotated[int, Field(ge=0), NUMBER] | None = None
+    seconds: Annotated[float, Field(ge=0), NUMBER] | None = None
+    joules: Annotated[float, Field(ge=0), NUMBER] | None = None
 
 
 class RoutingFields(Body):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.errors import Overloaded
 from orchestrator.service import Service
 from storage.registry import open_stores
 from storage.stores import DecisionFilter
@@ -101,6 +102,7 @@ async def test_closing_ends_what_is_under_way(make_service: MakeService, tmp_pat
     await model.has_begun.wait()
     await service.close()
     await asyncio.wait([task])
-    assert task.cancelled()
+    with pytest.raises(Overloaded, match="is stopping"):
+        task.result()
     again = await make_service(store_url=url)
     assert await ended(again) == ["cancelled"]
