@@ -11,8 +11,8 @@ from orchestrator.reward_tail import RewardTail
 from orchestrator.service import Service
 from storage.records import Decision, Reward
 from storage.registry import open_stores
-from tests.orchestrator.doubles import until
 from tests.conftest import scripted_settings
+from tests.orchestrator.doubles import until
 
 QUESTION = "What is 17 × 3?"
 POLICIES = ("table", "thompson", "linucb", "pheromone")
