@@ -105,9 +105,10 @@ def canonical_json(value: Plain) -> str:
     orjson does the work; where the two differ it is told: very small and large numbers, keys beyond ASCII.
     """
     plain = _plain(value, "")
-    if _has_only_ascii_keys(plain):
-        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
-    return orjson.dumps(_in_utf16_order(plain)).decode()
+    written = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    if not written.isascii() and not _has_only_ascii_keys(plain):
+        written = orjson.dumps(_in_utf16_order(plain))
+    return written.decode()
 
 
 def entry_of(record: Decision | Outcome | Reward | PolicyVersion | VersionMove | SkillMove) -> Entry:
@@ -287,8 +288,12 @@ def _same(value: Any, field: str) -> Any:
     return value
 
 
+def _text(value: str, field: str) -> str:
+    return value if value.isascii() else LONE_SURROGATE.sub("\ufffd", value)
+
+
 def _plain_text(value: str, field: str) -> str:
-    return str(value) if value.isascii() else LONE_SURROGATE.sub("\ufffd", value)
+    return _text(str(value), field)
 
 
 def _plain_integer(value: Any, field: str) -> int | str:
@@ -297,11 +302,16 @@ def _plain_integer(value: Any, field: str) -> int | str:
 
 
 def _plain_list(value: Any, field: str) -> list[Any]:
-    return [_plain(each, field) for each in value]
+    return [TYPE_TO_ENCODER.get(type(each), _plain)(each, field) for each in value]
 
 
 def _plain_record(value: Any, field: str) -> Plain:
-    return {name: _plain(getattr(value, name), name) for name in value.__dataclass_fields__}
+    find = TYPE_TO_ENCODER.get
+    result = {}
+    for name in value.__dataclass_fields__:
+        each = getattr(value, name)
+        result[name] = find(type(each), _plain)(each, name)
+    return result
 
 
 def _plain_money(value: Decimal, field: str) -> str:
@@ -315,12 +325,20 @@ def _plain_time(value: datetime, field: str) -> str:
 
 
 def _plain_mapping(value: Mapping[Any, Any], field: str) -> Plain:
+    find = TYPE_TO_ENCODER.get
     result = {}
     for key, each in value.items():
-        if not isinstance(key, str):
-            raise InvalidInput(f"{field or 'mapping'} has the key {key!r}; keys must be text.", field=field)
-        result[_plain(key, field)] = _plain(each, field or key)
+        if type(key) is not str or not key.isascii():
+            if not isinstance(key, str):
+                raise InvalidInput(f"{field or 'mapping'} has the key {key!r}; keys must be text.", field=field)
+            key = _plain(key, field)
+        result[key] = find(type(each), _plain)(each, field or key)
     return result
+
+
+def _float(value: float, field: str) -> int | float | orjson.Fragment:
+    is_written_alike = (1e-4 <= value < 1e15 or -1e15 < value <= -1e-4) and not value.is_integer()
+    return value if is_written_alike else _number(value, field)
 
 
 def _number(value: Any, field: str) -> int | float | orjson.Fragment:
@@ -338,8 +356,8 @@ def _number(value: Any, field: str) -> int | float | orjson.Fragment:
 
 
 TYPE_TO_ENCODER: dict[type, Encoder] = {
-    str: _plain_text,
-    float: _number,
+    str: _text,
+    float: _float,
     type(None): _same,
     bool: _same,
     int: _plain_integer,
