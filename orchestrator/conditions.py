@@ -38,6 +38,8 @@ class LiveConditions:
         self._model_to_load: Counter[str] = Counter()
         self._id_to_load: Counter[str] = Counter()
         self._id_to_calls: defaultdict[str, Recent] = defaultdict(lambda: deque(maxlen=RECENT_CALLS))
+        # to the newest call and the median that it left
+        self._id_to_median: dict[str, tuple[tuple[float, float], float | None]] = {}
         self._model_to_ends: defaultdict[str, Recent] = defaultdict(lambda: deque(maxlen=RECENT_CALLS))
 
     @contextmanager
@@ -84,8 +86,14 @@ class LiveConditions:
             self._id_to_calls[candidate.id].append((now, now - began))
 
     def _response_seconds(self, candidate_id: str) -> float | None:
-        recent = self._recent(self._id_to_calls.get(candidate_id, ()))
-        return median(recent) if recent else None
+        calls = self._id_to_calls.get(candidate_id)
+        if not calls:
+            return None
+        known = self._id_to_median.get(candidate_id)
+        if known is None or known[0] is not calls[-1] or calls[0][0] < self._clock() - RECENT_SECONDS:
+            recent = self._recent(calls)
+            known = self._id_to_median[candidate_id] = calls[-1], median(recent) if recent else None
+        return known[1]
 
     def _error_share(self, model: str) -> float | None:
         recent = self._recent(self._model_to_ends.get(model, ()))

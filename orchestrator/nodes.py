@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -358,7 +358,7 @@ class Nodes:
             budget_reserved_usd=worst_case.usd,
             resources_before=limited(before),
             resources_reserved=to_reserve(worst_case, before, seconds_left=seconds_left(state)) if picked else {},
-            weights=asdict(choice.weights) if choice.weights else {},
+            weights=dict(vars(choice.weights)) if choice.weights else {},
             shadow=choice.shadow,
             skills=marked(found.selection, shown) if found else None,
             plan=state.get("plan", "single"),

@@ -86,6 +86,9 @@ async def shown_to(
     `groups`: of its own skills, which it then looks into; what they hide counts for what a call can take.
     """
     filtered = FilteredLibrary(library, candidate.skills)
+    if not candidate.skills and (found is None or not candidate.found_skills):
+        nothing = FoundLibrary(filtered, {}, live, body_bytes=MOST_BODY_BYTES)
+        return Shown(library=nothing, skills=(), name_to_id={}, bound=agent.bound(query, ()))
     own, own_skills = grouped(filtered, groups), await filtered.skills()
     named = _named([*own_skills, *await own.skills()], _of(candidate, own_skills, found))
     hidden = [skill for skill in own_skills if groups is not None and is_text(skill)]

@@ -65,7 +65,7 @@ def penalties(
     parts: list[dict[str, float]] = [{} for _ in arms]
     if not conditions:
         return parts
-    for name, weight in asdict(weights).items():
+    for name, weight in vars(weights).items():
         kind = _KINDS[name]
         known = sorted(value for c in conditions.values() if (value := kind.value(c)) is not None)
         if not weight or not known:

@@ -19,6 +19,8 @@ class FilteredLibrary(SkillLibrary):
         self.allowed = frozenset(allowed)
 
     async def skills(self) -> Sequence[Skill]:
+        if not self.allowed:  # of most candidates, several times a query
+            return ()
         return [skill for skill in await self.wrapped.skills() if skill.name in self.allowed]
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> str:

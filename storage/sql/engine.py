@@ -6,13 +6,14 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import NullPool
 
 from storage.errors import InvalidInput, LogCorrupt, StorageError, StorageUnavailable
 
@@ -39,6 +40,43 @@ CORRUPT = ("malformed", "disk image", "could not decode")
 T = TypeVar("T")
 
 
+class Busy(Exception):
+    """Somebody else is asking."""
+
+
+class Peeking:
+    """One connection that waits for nobody, kept open; only for statements that leave no transaction behind."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._lock = Lock()  # two event loops must not use the connection at once
+
+    def ask(self, query: Callable[[Connection], T]) -> T:
+        """Raises DBAPIError, after which the connection is a new one, and Busy."""
+        if not self._lock.acquire(blocking=False):
+            raise Busy
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            return query(self._connection)
+        except DBAPIError:
+            self._drop()
+            raise
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+            self._engine.dispose()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
 @dataclass(frozen=True)
 class Database:
     """Where the tables are. `name` is what messages call it; it holds no password."""
@@ -49,20 +87,16 @@ class Database:
     writing: Engine
     reading: Engine
     patience_seconds: float
-    peeking: Engine | None = None  # one connection that waits for nobody; None: the database is not in this process
-    peek_lock: Lock = field(default_factory=Lock)  # two event loops must not use that connection at once
+    peeking: Peeking | None = None  # None: the database is not in this process
 
     async def peek(self, query: Callable[[Connection], T]) -> T:
         """The result of a query of microseconds, without a thread where the database is a file."""
-        if self.peeking is None or not self.peek_lock.acquire(blocking=False):
+        if self.peeking is None:
             return await self.read(query)
         try:
-            with self.peeking.connect() as connection:
-                return query(connection)
-        except DBAPIError:  # locked, perhaps: the others wait, and say what is wrong
+            return self.peeking.ask(query)
+        except (DBAPIError, Busy):  # locked, perhaps: a thread waits, and says what is wrong
             return await self.read(query)
-        finally:
-            self.peek_lock.release()
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """The query's result, from a pooled connection in a thread; raises StorageError."""
@@ -100,7 +134,7 @@ class Database:
         self.writing.dispose()
         self.reading.dispose()
         if self.peeking is not None:
-            self.peeking.dispose()
+            self.peeking.close()
 
 
 def open_database(url: str, *, is_durable: bool, patience_seconds: float) -> Database:
@@ -124,7 +158,7 @@ def _sqlite(url: URL, *, is_durable: bool, patience_seconds: float) -> Database:
     arguments = {"timeout": patience_seconds}
     writing = create_engine(url, connect_args=arguments, pool_size=1, max_overflow=0)
     reading = create_engine(url, connect_args=arguments, pool_size=READ_CONNECTIONS, pool_timeout=patience_seconds)
-    peeking = create_engine(url, connect_args={"timeout": 0.0}, pool_size=1, max_overflow=0)
+    peeking = create_engine(url, connect_args={"timeout": 0.0, "check_same_thread": False}, poolclass=NullPool)
 
     @event.listens_for(writing, "connect")
     def prepare_writing(connection: sqlite3.Connection, _: object) -> None:
@@ -155,7 +189,7 @@ def _sqlite(url: URL, *, is_durable: bool, patience_seconds: float) -> Database:
         writing=writing,
         reading=reading,
         patience_seconds=patience_seconds,
-        peeking=peeking,
+        peeking=Peeking(peeking),
     )
 
 
