@@ -33,6 +33,7 @@ class Checkpoints:
         self.url = url
         self._saver: BaseCheckpointSaver[Any] | None = None
         self._errors: tuple[type[Exception], ...] = ()
+        self._recover: Recover = _nothing
         self._opened = AsyncExitStack()
         self._opening = asyncio.Lock()  # the first steps of two jobs must not open two savers
 
@@ -74,10 +75,17 @@ class Checkpoints:
         """The open saver; its errors come out as StorageUnavailable."""
         async with self._opening:
             if self._saver is None:
-                self._saver, self._errors = await _opener(self.url)(self.url, self._opened)
-        try:
+                self._saver, self._errors, self._recover = await _opener(self.url)(self.url, self._opened)
+        async with self.translated():
             yield self._saver
+
+    @asynccontextmanager
+    async def translated(self) -> AsyncGenerator[None, None]:
+        """The saver's errors come out as StorageUnavailable, also where a graph calls the saver of a thread."""
+        try:
+            yield
         except self._errors as exc:
+            await self._recover()
             raise StorageUnavailable(f"A job's state could not be saved or read: {exc}") from exc
 
     async def close(self) -> None:
@@ -95,7 +103,12 @@ def thread_id(job_id: str, fence: int) -> str:
     return f"{job_id}/{fence}"
 
 
-Opened = tuple["BaseCheckpointSaver[Any]", tuple[type[Exception], ...]]
+Recover = Callable[[], Awaitable[None]]  # after an error
+Opened = tuple["BaseCheckpointSaver[Any]", tuple[type[Exception], ...], Recover]
+
+
+async def _nothing() -> None:
+    """A pool gives no broken connection out again."""
 
 
 def _opener(url: str) -> Callable[[str, AsyncExitStack], Awaitable[Opened]]:
@@ -109,7 +122,7 @@ def _opener(url: str) -> Callable[[str, AsyncExitStack], Awaitable[Opened]]:
 async def _memory(url: str, opened: AsyncExitStack) -> Opened:
     from langgraph.checkpoint.memory import InMemorySaver
 
-    return InMemorySaver(serde=_plain()), ()
+    return InMemorySaver(serde=_plain()), (), _nothing
 
 
 def _may_hold_any(url: str) -> bool:
@@ -136,7 +149,14 @@ async def _sqlite(url: str, opened: AsyncExitStack) -> Opened:
         await saver.conn.execute("PRAGMA secure_delete=ON")  # a text that is forgotten is overwritten
     except sqlite3.Error as exc:
         raise StorageUnavailable(f"{path!r} cannot be opened: {exc}") from exc
-    return saver, (sqlite3.Error,)
+
+    async def recover() -> None:
+        """A write that failed leaves its transaction open, and all later ones in it: they would fail, too."""
+        async with saver.lock:
+            if saver.conn.in_transaction:
+                await saver.conn.rollback()
+
+    return saver, (sqlite3.Error,), recover
 
 
 async def _postgres(url: str, opened: AsyncExitStack) -> Opened:
@@ -167,7 +187,7 @@ async def _postgres(url: str, opened: AsyncExitStack) -> Opened:
                 await connection.execute("SELECT pg_advisory_unlock(%s)", (SETUP_LOCK,))
     except (Error, PoolTimeout) as exc:
         raise StorageUnavailable(f"The store of jobs' states cannot be opened: {exc}") from exc
-    return saver, (Error, PoolTimeout)
+    return saver, (Error, PoolTimeout), _nothing
 
 
 def _plain() -> Any:

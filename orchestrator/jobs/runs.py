@@ -45,7 +45,8 @@ class JobRuns:
     saved: set[str] = field(default_factory=set)  # jobs under way here, by id, with states to be forgotten
 
     async def run(self, job: Job) -> Payload:
-        """The result. Raises the error of the step that failed; LeaseLost; RecordNotFound for an erased request."""
+        """The result. Raises the error of the step that failed; LeaseLost; StorageUnavailable; RecordNotFound for an
+        erased request."""
         stores, fence = self.host.stores, Fence(job_id=job.id, number=job.fence)
         assignment = Assignment.of(await text_of(stores, job.payload_id))
         account = await self._account(job)
@@ -61,8 +62,10 @@ class JobRuns:
             done=frozenset(known),
         )
         work = JobSteps(steps=steps, stores=stores, fence=fence, bell=self.bell, known=known)
+        thread = await self._thread(job, assignment.workflow)
         try:
-            answers = await answers_of(steps.name_to_needs, work, thread=await self._thread(job, assignment.workflow))
+            async with self.checkpoints.translated():
+                answers = await answers_of(steps.name_to_needs, work, thread=thread)
         finally:
             await work.ended()
         return Payload.of(_result(job, answers, await self._cost_usd(job, steps)))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agents.llm import CompletionRequest, ScriptedLLM
+from orchestrator.checkpoints import FILE_SUFFIX
 from orchestrator.jobs.request import JobRequest
 from orchestrator.service import Service
 from orchestrator.workflow import Workflow
@@ -349,6 +353,31 @@ async def test_states_between_steps_are_forgotten_when_the_job_ends(make_service
     assert await checkpoints.jobs() == {}
     await checkpoints.thread("job_left", 1)
     assert (await checkpoints.thread("job_left", 2)).has_begun is False
+
+
+async def test_job_whose_state_cannot_be_saved_goes_on_when_the_store_is_back(
+    make_service: MakeService, tmp_path: Path
+) -> None:
+    store, model = tmp_path / "a.db", Counting()
+
+    def renamed(old: str, new: str) -> None:
+        with closing(sqlite3.connect(f"{store}{FILE_SUFFIX}")) as connection:
+            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    def reply(request: CompletionRequest) -> str:
+        if not model.asked:
+            renamed("checkpoints", "away")
+        return model.said(request)
+
+    service = await make_service(small=reply, large=model, store_url=f"sqlite:///{store}", jobs={"lease_seconds": 1})
+    service.worker.start()
+    job = await service.jobs.submit(JobRequest(workflow=TWO, input={"text": "x"}))
+    await until(lambda: _is(bool(model.asked) and not service.worker.held))
+    assert (await service.jobs.get(job.id)).state == "running"
+    renamed("away", "checkpoints")
+    done = await ended(service, job)
+    assert (done.state, done.fence) == ("succeeded", 2)
+    assert model.asked == ["one x", "last <one x>"]
 
 
 async def test_who_asked_for_a_webhook_is_told_how_the_job_ended(make_service: MakeService) -> None:
