@@ -82,6 +82,8 @@ class JobWorker:
         if not self.loops and self.slots:
             self.is_stopping = False
             self.loops = [asyncio.create_task(work) for work in (self._claims(), self._beats(), self._tidy())]
+            for loop in self.loops:
+                loop.add_done_callback(_told)
 
     async def stop(self) -> None:
         """Takes no more jobs, gives those at hand `drain_seconds`, and releases what is not done by then.
@@ -111,7 +113,7 @@ class JobWorker:
         """Takes what fits; waits for a ring, for a free slot, or until it is time to look again."""
         while not self.is_stopping:
             with self.bell.listening(WORK) as heard:
-                free = self.slots - len(self.held)
+                free = max(self.slots - len(self.tasks), 0)
                 jobs = await self._claimed(free) if free else []
                 for job in jobs:
                     self._take(job)
@@ -153,7 +155,10 @@ class JobWorker:
                     held[job_id].cut("lost" if beat == "lost" else "cancelled")
 
     def _take(self, job: Job) -> None:
+        """One whose lease ran out in these very hands, when this process stood still, begins anew under its fence."""
         held = Held(job=job, fence=Fence(job_id=job.id, number=job.fence))
+        if (stale := self.held.get(job.id)) is not None:
+            stale.cut("lost")
         self.held[job.id] = held
         task = asyncio.create_task(self._carry(held))
         self.tasks.add(task)
@@ -181,8 +186,9 @@ class JobWorker:
         except StorageUnavailable as error:  # records that wait are still good until somebody claims the job
             log.warning("Job %s is left until its lease runs out: %s", held.job.id, error)
         finally:
-            self.held.pop(held.job.id, None)
-            self.runs.saved.discard(held.job.id)  # where it goes on, its states are needed
+            if self.held.get(held.job.id) is held:  # else the job is here again, under a newer fence
+                del self.held[held.job.id]
+                self.runs.saved.discard(held.job.id)  # where it goes on, its states are needed
 
     async def _end(self, held: Held) -> JobEnd | None:
         """How it ends; None: not here. Raises LeaseLost, StorageUnavailable."""
@@ -235,3 +241,9 @@ class JobWorker:
 def _failed(error: BaseException) -> JobEnd:
     failure = Failure.of(error, "")
     return JobEnd(state="failed", error_code=failure.code, error_message=storable(failure.message)[:MESSAGE_CHARACTERS])
+
+
+def _told(loop: asyncio.Task[None]) -> None:
+    """A loop that broke is said in the log: jobs would be left without a word."""
+    if not loop.cancelled() and (error := loop.exception()) is not None:
+        log.error("The worker of jobs broke off.", exc_info=error)
