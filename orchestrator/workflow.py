@@ -13,6 +13,8 @@ from orchestrator.run_options import RunOptions, check_names
 from orchestrator.workflow_json import WorkflowBody, as_mapping, definition_of, parsed
 from storage.errors import InvalidInput
 
+LONGEST_FILLED = 10_000_000  # characters; `limits.query_bytes` is far below
+
 
 class Runner(Protocol):
     """Whoever can run a query: the embedded orchestrator, a client, a service."""
@@ -35,8 +37,18 @@ class Step:
         return tuple(dict.fromkeys(name for _, name in self._parts() if name is not None))
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """The prompt with values in place of names; a value is text and is never parsed again."""
-        return "".join(literal + (values[name] if name is not None else "") for literal, name in self._parts())
+        """The prompt with values in place of names; a value is text and is never parsed again.
+
+        Raises InvalidInput, before it is made, for a text that no query could be: one name may stand there often.
+        """
+        pieces = [each for literal, name in self._parts() for each in (literal, "" if name is None else values[name])]
+        if (length := sum(map(len, pieces))) > LONGEST_FILLED:
+            raise InvalidInput(
+                f"The prompt of {self.name!r} has {length} characters once it is filled; at most {LONGEST_FILLED} are "
+                "taken.",
+                field="prompt",
+            )
+        return "".join(pieces)
 
     def _parts(self) -> list[tuple[str, str | None]]:
         """Text and the name that follows it."""

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.plans.base import PlanSpec
 from orchestrator.plans.registry import make_plan, plan_of_caller
@@ -26,6 +27,25 @@ MOST_MESSAGES = 1000
 LONGEST_NAME = 100  # characters
 USUAL = Generation()
 
+DEEPEST = 100  # objects and lists within each other
+
+
+def _storable(value: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    """As it is. Raises ValueError for what could be read from a body and not be written with the job."""
+    level: list[Any] = [value] if isinstance(value, dict) else []
+    for _ in range(DEEPEST):
+        level = [each for one in level for each in (one.values() if isinstance(one, dict) else one)]
+        level = [each for each in level if isinstance(each, dict | list)]
+    if level:
+        raise ValueError(f"it is more than {DEEPEST} levels deep")
+    try:
+        orjson.dumps(value)
+    except TypeError as exc:  # a number of more than 64 bits, half a surrogate pair
+        raise ValueError(f"it cannot be stored: {exc}") from exc
+    return value
+
+
+Storable = AfterValidator(_storable)
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 B = TypeVar("B", bound="Part")
@@ -59,8 +79,8 @@ class StepOptions(Part):
     timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = None
     requires: Annotated[list[Name], Field(max_length=16)] = []
     plan: Name | None = None
-    plan_options: Annotated[dict[str, Any], Field(max_length=16)] = {}
-    verifier: Annotated[str, Field(max_length=200)] | dict[str, Any] | None = None
+    plan_options: Annotated[dict[str, Any], Field(max_length=16), Storable] = {}
+    verifier: Annotated[Annotated[str, Field(max_length=200)] | dict[str, Any] | None, Storable] = None
     session: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     messages: Annotated[list[Turn], Field(max_length=MOST_MESSAGES)] = []
     max_tokens: Annotated[int, Field(ge=1)] | None = None

@@ -96,9 +96,8 @@ class Submissions:
         """Each step's options, as a run would check them; the text of one that quotes others is not known yet."""
         for place, step in enumerate(assignment.workflow.steps.values()):
             is_known = all(need in assignment.inputs for need in step.needs)
-            text = step.filled(assignment.inputs) if is_known else "…"
             try:
-                self.check_step(text, step.options)
+                self.check_step(step.filled(assignment.inputs) if is_known else "…", step.options)
             except InvalidInput as exc:
                 where = f"workflow.steps.{place}.{exc.field}".rstrip(".")
                 raise InvalidInput(f"Step {step.name!r}: {exc}", field=where, hint=exc.hint) from exc

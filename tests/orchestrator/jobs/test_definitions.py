@@ -170,3 +170,40 @@ def test_stored_request_is_whole() -> None:
 def test_settings_cannot_call_a_workflow_ask() -> None:
     with pytest.raises(InvalidInput, match="'ask' is there already"):
         Workflows.of({"ask": {"steps": [STEP]}})
+
+
+def nested(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(levels):
+        found = {"x": found}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("verifier", {"kind": "numeric", "expected": 10**40}, "cannot be stored"),
+        ("verifier", {"kind": "regex", "pattern": "\ud800"}, "surrogates|unicode"),
+        ("verifier", nested(400), "levels deep"),
+        ("plan_options", nested(400), "levels deep"),
+        ("plan_options", {"most": [10**40]}, "cannot be stored"),
+    ],
+)
+def test_what_could_not_be_written_with_the_job_is_refused(name: str, value: object, why: str) -> None:
+    given = {**DEFINITION, "steps": [{**STEP, "plan": "vote", name: value}]}
+    with pytest.raises(InvalidInput, match=why) as caught:
+        Workflow.of(given)
+    assert caught.value.field.startswith(f"workflow.steps.0.{name}")
+
+
+def test_prompt_that_quotes_an_input_too_often_is_refused_before_it_is_made() -> None:
+    workflow = Workflow("w", inputs=["text"]).step("one", "{text}" * 1000)
+    with pytest.raises(InvalidInput, match=r"has 1000000000000 characters once it is filled"):
+        workflow.steps["one"].filled({"text": Long()})
+
+
+class Long(str):
+    """Says that it has so many characters."""
+
+    def __len__(self) -> int:
+        return 10**9
