@@ -29,7 +29,7 @@ from agents.openai_wire import (
     usage_of_unusable,
     without_secrets,
 )
-from agents.retries import MAX_ATTEMPTS, TransientFailure, attempts, status_error
+from agents.retries import MAX_ATTEMPTS, TransientFailure, sent, status_error
 from agents.sse import EventReader, EventTooLong
 from storage.records import TokenUsage
 
@@ -119,9 +119,11 @@ class OpenAILLM:
         """Sending, again where that makes sense → an answer with status 200 whose body was not read yet."""
         body = orjson.dumps(content)
         deadline = time.monotonic() + self._timeout_seconds
-        async for attempt in attempts(max_attempts=self._max_attempts, timeout_seconds=self._timeout_seconds):
-            with attempt:
-                response = await self._send(body, path, seconds_left=deadline - time.monotonic())
+        response = await sent(
+            lambda: self._send(body, path, seconds_left=deadline - time.monotonic()),
+            max_attempts=self._max_attempts,
+            timeout_seconds=self._timeout_seconds,
+        )
         try:
             yield response
         finally:

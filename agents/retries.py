@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cache
 from random import SystemRandom
+from typing import TypeVar
 
 import stamina
 
@@ -18,6 +19,9 @@ ASKED_WAIT_LIMIT_SECONDS = 2.0  # who asks for a longer wait is not waited for: 
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 CHANCE = SystemRandom()
 MODEL_DOWN_STATUSES = frozenset({408, 425})  # 4xx that another moment or another model may cure
+
+
+T = TypeVar("T")
 
 
 class TransientFailure(ModelUnavailable):
@@ -69,3 +73,19 @@ def attempts(*, max_attempts: int, timeout_seconds: float) -> AsyncIterator[stam
             wait_jitter=WAIT_INITIAL_SECONDS,
         )
     )
+
+
+async def sent(send: Callable[[], Awaitable[T]], *, max_attempts: int, timeout_seconds: float) -> T:
+    """What one of the `attempts` gives. The first is made without them, for most calls need no other."""
+    deadline = time.monotonic() + timeout_seconds
+    try:
+        return await send()
+    except TransientFailure as exc:
+        first: TransientFailure | None = exc
+    async for attempt in attempts(max_attempts=max_attempts, timeout_seconds=deadline - time.monotonic()):
+        with attempt:
+            if first is not None:
+                failure, first = first, None
+                raise failure
+            return await send()
+    raise RuntimeError("The attempts ended with neither a result nor an error.")
