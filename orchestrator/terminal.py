@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from orchestrator.texts import printable
+
 if TYPE_CHECKING:
     from orchestrator.sdk import Orchestrator
     from skills.progress import Progress
@@ -49,11 +51,16 @@ def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: s
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: a model's words must not be read as markup
+        table.add_row(*(Text(_harmless(cell)) for cell in row))  # Text: a model's words must not be read as markup
     console = Console()
     if not console.is_terminal:
         console = Console(width=240)
     console.print(table)
+
+
+def _harmless(cell: str) -> str:
+    """Names and metadata are strangers': none of their control characters gets to the terminal."""
+    return "\n".join(map(printable, cell.split("\n")))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
