@@ -37,6 +37,7 @@ from orchestrator.rest.errors import http_error, service_error, validation_error
 from orchestrator.rest.guard import Guard
 from orchestrator.rest.observed import ObservedApp
 from orchestrator.rest.openapi import openapi_of
+from orchestrator.rest.quick_chat import QuickChat
 from orchestrator.service import Service
 from storage.errors import ServiceError
 
@@ -76,5 +77,5 @@ def make_app(
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
-    guarded = Guard(AdmittedApp(app, admission), access=door.access, rates=door.rates, body_bytes=body_bytes)
+    guarded = Guard(AdmittedApp(QuickChat(app), admission), access=door.access, rates=door.rates, body_bytes=body_bytes)
     return ObservedApp(guarded, metrics, has_access_log=has_access_log)
