@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LogFormat = Literal["text", "json"]
 ACCESS = "antroute.access"
+RAYS_OWN = "_ray_timestamp_ns"  # Ray, once imported, puts it into each record of the process
 URL_TELLERS = ("httpx", "httpcore", "urllib3")
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -75,6 +76,7 @@ def _json_formatter() -> logging.Formatter:
         return orjson.dumps(event, default=str).decode()
 
     def with_ids(_: object, __: str, event: EventDict) -> EventDict:
+        event.pop(RAYS_OWN, None)
         request = current_request.get()
         return {**event, **request.ids()} if request else event
 

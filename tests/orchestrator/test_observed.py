@@ -132,6 +132,13 @@ def test_lines_of_a_request_carry_its_ids(logged: Lines) -> None:
     assert "run_1" in line
 
 
+@json_log
+def test_what_ray_adds_to_each_record_is_left_out(logged: Lines) -> None:
+    logging.getLogger("any").warning("Something", extra={"_ray_timestamp_ns": 7, "worker": "worker_1"})
+    (line,) = map(json.loads, logged())
+    assert set(line) == {"event", "level", "logger", "timestamp", "worker"}
+
+
 async def test_a_harmless_request_id_is_kept_and_another_replaced(make_http: MakeHttp) -> None:
     http = await make_http()
     for sent, is_kept in [("abc-1.2_X", True), ("x" * 129, False), ("a b", False), ("{evil}", False)]:
