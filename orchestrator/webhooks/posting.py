@@ -11,7 +11,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from orchestrator.webhooks.targets import Resolve, Target, resolved, system_resolve
+from orchestrator.webhooks.lookups import Lookups
+from orchestrator.webhooks.targets import Resolve, Target, resolved
 
 USER_AGENT = "Antroute-Webhooks/1"
 CONNECT_SECONDS = 5.0
@@ -37,12 +38,12 @@ class Poster:
         *,
         timeout_seconds: float,
         allowed_private_hosts: Collection[str] = (),
-        resolve: Resolve = system_resolve,
+        resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._timeout_seconds = timeout_seconds
         self._allowed = frozenset(allowed_private_hosts)
-        self._resolve = resolve
+        self._resolve = resolve or Lookups()
         self._tls = tls
         self._http: httpx.AsyncClient | None = None
 

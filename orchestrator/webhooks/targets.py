@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -69,15 +67,6 @@ async def resolved(url: str, *, resolve: Resolve, allowed_private_hosts: Collect
     if not _is_named(parsed, allowed_private_hosts) and not all(is_public(ip_address(each)) for each in found):
         raise _refused(f"{host!r} has an address that is not public.", hint=_hint(parsed))
     return Target(url=parsed, host=host, port=port, addresses=tuple(found[:MOST_ADDRESSES]))
-
-
-async def system_resolve(host: str, port: int) -> list[str]:
-    """What this machine's resolver says."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as exc:  # a label that no name can have
-        raise OSError(f"{host!r} is no host's name") from exc
-    return [str(address[0]) for _, _, _, _, address in found]
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
