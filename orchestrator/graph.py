@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypedDict
 
-from langgraph.graph import END, START, StateGraph
-
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph import StateGraph
 
 
 def _merged(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, str]:
@@ -67,6 +66,8 @@ async def answers_of(
 
 
 def _workflow_graph(name_to_needs: Mapping[str, Sequence[str]], work: StepWork) -> StateGraph[WorkflowState]:
+    from langgraph.graph import END, START, StateGraph  # 33 MB, which a gateway without workflows never needs
+
     def node(name: str) -> WorkflowNode:
         async def run(state: WorkflowState) -> WorkflowState:
             return {"values": {name: await work(name, state["values"])}}
