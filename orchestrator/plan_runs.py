@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 ENDING_SECONDS = 0.5  # after its time a plan may ask nobody, but end with what it has
 OF_THE_RUN = (
+    "identity",
     "policy",
     "weights",
     "requires",

@@ -173,3 +173,27 @@ async def _object_routes(service: Service, http: httpx.AsyncClient) -> list[tupl
     admin = await holder(service, role="admin", name=f"root of {len(await service.stores.keys.keys())}")
     routes = await routes_of(http, admin.headers)
     return [(m, path) for m, path in routes if "_id}" in path and not any(f"{{{name}}}" in path for name in OF_ALL)]
+
+
+@pytest.mark.parametrize("more", [{}, {"antroute": {"plan": "vote"}}, {"antroute": {"plan": "vote"}, "stream": True}])
+async def test_every_decision_of_a_run_is_its_tenants_own(
+    more: dict[str, Any], service: Service, http: httpx.AsyncClient
+) -> None:
+    key = await holder(service, tenant="ours", role="writer")
+    asked = chat(**more)
+    assert (await http.post(CHAT, json=asked, headers=key.headers)).status_code == 200
+    found = await service.stores.decisions.find(DecisionFilter())
+    assert {(each.decision.tenant, each.decision.principal) for each in found} == {("ours", "writer")}
+
+
+async def test_so_are_those_of_a_job_whose_steps_have_plans(service: Service, http: httpx.AsyncClient) -> None:
+    key = await holder(service, tenant="ours", role="writer")
+    options = {"plan": "vote", "verifier": {"kind": "regex", "pattern": "."}}
+    body = {"input": {"text": "x", "options": options}}
+    job = (await http.post("/v1/jobs", json=body, headers=key.headers)).json()
+    service.worker.start()
+    assert (await service.jobs.wait(job["id"], timeout_seconds=10)).state == "succeeded"
+    found = await service.stores.decisions.find(DecisionFilter(run_id=job["run_id"]))
+    assert {each.decision.tenant for each in found} == {"ours"}
+    told = (await http.get("/v1/decisions", params={"run_id": job["run_id"]}, headers=key.headers)).json()["decisions"]
+    assert len(told) == len(found) > 0
