@@ -104,11 +104,7 @@ def canonical_json(value: Plain) -> str:
 
     orjson does the work; where the two differ it is told: very small and large numbers, keys beyond ASCII.
     """
-    plain = _plain(value, "")
-    written = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
-    if not written.isascii() and not _has_only_ascii_keys(plain):
-        written = orjson.dumps(_in_utf16_order(plain))
-    return written.decode()
+    return orjson.dumps(_plain(value, ""), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def entry_of(record: Decision | Outcome | Reward | PolicyVersion | VersionMove | SkillMove) -> Entry:
@@ -252,21 +248,11 @@ def _column(value: object, field: str) -> str | None:
     return iso(value, field=field) if isinstance(value, datetime) else checked_id(str(value), field)
 
 
-def _has_only_ascii_keys(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(key.isascii() for key in value) and all(map(_has_only_ascii_keys, value.values()))
-    if isinstance(value, list):
-        return all(map(_has_only_ascii_keys, value))
-    return True
-
-
-def _in_utf16_order(value: Any) -> Any:
-    """The value with its keys as RFC 8785 orders them, which is not the order of their UTF-8."""
-    if isinstance(value, dict):
-        return {key: _in_utf16_order(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
-    if isinstance(value, list):
-        return [_in_utf16_order(each) for each in value]
-    return value
+def _in_utf16_order(plain: Plain) -> orjson.Fragment:
+    """The object with its keys as RFC 8785 orders them, which is not the order of their UTF-8."""
+    keys = sorted(plain, key=lambda key: key.encode("utf-16-be"))
+    members = (orjson.dumps(key) + b":" + orjson.dumps(plain[key], option=orjson.OPT_SORT_KEYS) for key in keys)
+    return orjson.Fragment(b"{" + b",".join(members) + b"}")
 
 
 def _plain(value: Any, field: str) -> Any:
@@ -324,16 +310,17 @@ def _plain_time(value: datetime, field: str) -> str:
     return iso(value, field=field)
 
 
-def _plain_mapping(value: Mapping[Any, Any], field: str) -> Plain:
-    find = TYPE_TO_ENCODER.get
+def _plain_mapping(value: Mapping[Any, Any], field: str) -> Plain | orjson.Fragment:
+    find, is_ascii = TYPE_TO_ENCODER.get, True
     result = {}
     for key, each in value.items():
         if type(key) is not str or not key.isascii():
             if not isinstance(key, str):
                 raise InvalidInput(f"{field or 'mapping'} has the key {key!r}; keys must be text.", field=field)
-            key = _plain(key, field)
+            key = _plain_text(key, field)
+            is_ascii = is_ascii and key.isascii()
         result[key] = find(type(each), _plain)(each, field or key)
-    return result
+    return result if is_ascii else _in_utf16_order(result)
 
 
 def _float(value: float, field: str) -> int | float | orjson.Fragment:
