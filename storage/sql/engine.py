@@ -19,6 +19,7 @@ from storage.errors import InvalidInput, LogCorrupt, StorageError, StorageUnavai
 
 READ_CONNECTIONS = 4
 LOCK_POLL_SECONDS = 0.02
+CHECKPOINT_PAGES = 4000  # 16 MB of the write-ahead log: pages that change again and again are copied less often
 APPEND_LOCK = 7_236_110_542_901_183_744  # any number that no other program takes: one appends at a time
 
 # What a driver's message contains, to what happened and what helps.
@@ -165,6 +166,7 @@ def _sqlite(url: URL, *, is_durable: bool, patience_seconds: float) -> Database:
         connection.isolation_level = None  # we say BEGIN ourselves
         _ensure_wal(connection, patience_seconds)
         connection.execute(f"PRAGMA synchronous={'FULL' if is_durable else 'NORMAL'}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA secure_delete=ON")  # an erased text is overwritten with zeros
 

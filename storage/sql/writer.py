@@ -25,7 +25,7 @@ from storage.sql.engine import Database
 from storage.sql.lookups import own_head
 
 GROUP_SECONDS = 0.010  # how long a queued write waits for company
-GROUP_ITEMS = 100  # or until so many items are there
+GROUP_ITEMS = 400  # or until so many items are there
 MAX_QUEUED_ITEMS = 20_000  # beyond that, callers wait
 TRIES = 3  # of one batch, when the connection broke or the database chose us as a deadlock's victim
 RETRY_SECONDS = 0.5  # between tries of queued items while the database is away
