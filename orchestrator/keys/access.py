@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.errors import NotAuthenticated, NotPermitted
@@ -12,6 +13,7 @@ from orchestrator.keys.key_text import PREFIX
 from orchestrator.keys.rates import Rates, refusal
 from orchestrator.loopback import host_of, is_loopback
 
+FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})  # what proxies add
 LONGEST_KEY = 512  # bytes of a header's key that are looked at
 LOCAL_VISITOR = Visitor(identity=LOCAL)
 STRANGER = Visitor(identity=Identity(tenant="", principal="stranger", role="reader", account_id=""))
@@ -48,11 +50,13 @@ class Access:
             require_loopback(host)
         return STRANGER
 
-    async def visitor(self, authorization: bytes, *, host: str, client: str) -> Visitor:
+    async def visitor(self, headers: Mapping[bytes, bytes], *, host: str, client: str) -> Visitor:
         """Raises NotAuthenticated, NotPermitted for a name that is not this machine's, RateLimited after wrong keys."""
+        authorization = headers.get(b"authorization", b"")
         text = key_in(authorization)
         if not self._demands_key and (text is None or not text.startswith(PREFIX)):
             require_loopback(host)
+            require_this_machine(headers)
             return LOCAL_VISITOR
         if text is None:
             raise NotAuthenticated(WRONG_KEY)
@@ -73,6 +77,21 @@ def require_loopback(host: str) -> None:
         raise NotPermitted(
             f"Host {host!r} is not this machine: without a key only loopback names are served.",
             hint="Use http://127.0.0.1, or make a key (`antroute keys create`) and send it.",
+        )
+
+
+def require_this_machine(headers: Mapping[bytes, bytes]) -> None:
+    """Raises NotPermitted for what a page from elsewhere has a browser send, and for what a proxy passes on."""
+    origin = headers.get(b"origin")
+    if origin is not None and not is_loopback(host_of(origin.decode("latin-1").rpartition("//")[2])):
+        raise NotPermitted(
+            f"A page of {origin.decode('latin-1')!r} is not this machine's: without a key it may ask nothing.",
+            hint="Make a key (`antroute keys create`) and send it.",
+        )
+    if not FORWARDED.isdisjoint(headers):
+        raise NotPermitted(
+            "A proxy passed this on, so that nobody knows whether the asker is the local operator.",
+            hint="Set `server.requires_key: true`, make a key (`antroute keys create`) and send it.",
         )
 
 

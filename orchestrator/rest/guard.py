@@ -59,9 +59,7 @@ class Guard:
             visitor = self.access.stranger(host)
         else:
             client = scope.get("client")
-            visitor = await self.access.visitor(
-                headers.get(b"authorization", b""), host=host, client=client[0] if client else ""
-            )
+            visitor = await self.access.visitor(headers, host=host, client=client[0] if client else "")
         if not may(visitor.identity.role, least):
             raise NotPermitted(f"{method} {path} takes the role {least!r}; this key's is {visitor.identity.role!r}.")
         declared = headers.get(b"content-length", b"0")

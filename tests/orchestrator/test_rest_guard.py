@@ -85,3 +85,31 @@ async def test_with_a_key_any_name_is_served_to_who_has_it(make_http: MakeHttp) 
     http = await make_http(key=ADMIN_KEY)
     headers = {"host": "antroute.example", "authorization": f"Bearer {ADMIN_KEY}"}
     assert (await http.get("/v1/models", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1.evil.example:80"},
+        {"x-forwarded-for": "9.9.9.9"},
+        {"forwarded": "for=9.9.9.9"},
+        {"x-real-ip": "127.0.0.1"},
+    ],
+)
+async def test_whoever_comes_from_elsewhere_is_not_the_local_operator(
+    headers: dict[str, str], make_http: MakeHttp
+) -> None:
+    http = await make_http()
+    refused = await http.post("/v1/webhook-secret/rotate", headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "not_permitted")
+    with_key = await make_http(key=ADMIN_KEY)
+    known = {**headers, "authorization": f"Bearer {ADMIN_KEY}"}
+    assert (await with_key.get("/v1/models", headers=known)).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:8765", "http://[::1]:5173"])
+async def test_page_of_this_machine_may_ask(origin: str, make_http: MakeHttp) -> None:
+    http = await make_http()
+    assert (await http.get("/v1/models", headers={"origin": origin})).status_code == 200
