@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import copy_context
@@ -49,6 +50,8 @@ from storage.call_records import ReplyPiece
 from storage.errors import ServiceError
 from storage.records import Amount, Decision, Judge, Outcome, Payload
 from storage.stores import Stores
+
+log = logging.getLogger("antroute.runs")
 
 
 class RunListener(Protocol):
@@ -294,6 +297,8 @@ class Service:
         except asyncio.CancelledError:
             caller.leave()
             await asyncio.wait([task])
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.warning("A run that its caller left broke off: %s", type(error).__name__)
             raise
 
     async def _steps(self, state: RunState) -> RunState:

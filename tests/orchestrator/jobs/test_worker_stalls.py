@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import timedelta
+
+import pytest
 
 from orchestrator.jobs.bell import WORK
 from orchestrator.jobs.request import JobRequest
@@ -14,7 +17,9 @@ from tests.orchestrator.doubles import GatedLLM, until
 ASK = JobRequest(input={"text": "The capital of France?", "options": {"candidate": "small"}})
 
 
-async def test_job_claimed_again_by_the_worker_that_still_had_it_is_in_its_hands(make_service: MakeService) -> None:
+async def test_job_claimed_again_by_the_worker_that_still_had_it_is_in_its_hands(
+    make_service: MakeService, caplog: pytest.LogCaptureFixture
+) -> None:
     model = GatedLLM(["a"])
     service = await make_service(small=model, jobs={"lease_seconds": 60})
     worker = service.worker
@@ -37,3 +42,6 @@ async def test_job_claimed_again_by_the_worker_that_still_had_it_is_in_its_hands
     model.gate.set()
     done = await service.jobs.wait(job.id, timeout_seconds=10)
     assert (done.state, done.fence) == ("succeeded", 2)
+    gc.collect()
+    assert "never retrieved" not in caplog.text  # what the stale one could not record is told in words
+    assert "left broke off: LeaseLost" in caplog.text
