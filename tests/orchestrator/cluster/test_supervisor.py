@@ -154,8 +154,8 @@ async def test_a_worker_that_died_is_replaced_at_once_and_told(world: World) -> 
     [second] = await world.ready(1)
     assert second is not first
     assert world.starts() == ["a", "a"]
-    [told] = world.supervisor.notices()
-    assert told.startswith("workers on node a do not live: ActorDiedError")
+    told = world.supervisor.notices()  # on a busy machine the new one's start is told of, too
+    assert any(each.startswith("workers on node a do not live: ActorDiedError") for each in told)
 
 
 async def test_a_worker_on_a_node_that_left_is_not_replaced_there(world: World) -> None:
