@@ -37,7 +37,7 @@ class Known:
     the oldest.
     """
 
-    def __init__(self, capacity: int = 50_000) -> None:
+    def __init__(self, capacity: int = 10_000) -> None:
         self.capacity = capacity
         self.lock = Lock()
         self.decisions: dict[str, None] = {}
