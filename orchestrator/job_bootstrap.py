@@ -42,6 +42,7 @@ def made_jobs(settings: Settings, host: JobHost, checkpoints: Checkpoints) -> tu
         submissions=submissions,
         bell=bell,
         most_queued=settings.jobs.most_queued,
+        most_queued_of_tenant=settings.jobs.most_queued_of_tenant,
         poll_seconds=settings.jobs.poll_seconds,
     )
     worker = JobWorker(

@@ -160,6 +160,13 @@ class JobSubmissionConformance:
         assert [job.id for job in await stores.jobs.find(JobFilter(state="cancelled"))] == [jobs[3].id]
         assert await stores.jobs.find(JobFilter(limit=0)) == []
 
+    async def test_queued_jobs_are_counted_for_each_tenant(self, stores: Stores) -> None:
+        await submitted(stores, tenant="a")
+        await submitted(stores, tenant="a", not_before=NOON + timedelta(days=900))
+        done = await submitted(stores, tenant="b")
+        await stores.jobs.cancel(done.id)
+        assert [await stores.jobs.queued_of(tenant) for tenant in ("a", "b", "c")] == [2, 0, 0]
+
     async def test_an_unknown_job_is_named(self, stores: Stores) -> None:
         for call in (stores.jobs.get, stores.jobs.cancel, stores.jobs.events):
             with pytest.raises(RecordNotFound, match="No job 'job_x'"):

@@ -142,6 +142,9 @@ class MemoryJobStore(MemoryStore):
         rows = self.log.job_events.get(self._kept(checked_id(job_id, "job_id")).job.id, [])
         return [event_from(row) for row in rows[max(after, 0) :][: max(limit, 0)]]
 
+    async def queued_of(self, tenant: str) -> int:
+        return sum((row["tenant"], row["state"]) == (tenant, "queued") for row in self.log.jobs.values())
+
     async def counts(self) -> Mapping[JobState, int]:
         found = Counter(row["state"] for row in self.log.jobs.values())
         return {state: found[state] for state in get_args(JobState)}

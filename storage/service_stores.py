@@ -69,6 +69,10 @@ class JobStore(Protocol):
 
     async def events(self, job_id: str, *, after: int = 0, limit: int = 500) -> list[JobEvent]: ...
 
+    async def queued_of(self, tenant: str) -> int:
+        """How many jobs of this tenant are queued, those that are not due yet among them."""
+        ...
+
     async def counts(self) -> Mapping[JobState, int]:
         """Jobs by state: cheap, to be asked often."""
         ...

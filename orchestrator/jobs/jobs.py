@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -40,6 +41,7 @@ class Jobs:
     submissions: Submissions
     bell: Bell = field(default_factory=Bell)
     most_queued: int = 10_000
+    most_queued_of_tenant: int = 5_000
     poll_seconds: float = POLL_SECONDS
     clock: Callable[[], float] = time.monotonic
     queued: tuple[float, int] | None = None  # when they were counted, and how many
@@ -130,6 +132,7 @@ class Jobs:
     async def stored(self, made: Sequence[tuple[Job, Payload]]) -> list[Submitted]:
         """Of jobs that were checked: all or none. Raises IdempotencyConflict, Overloaded."""
         await self._require_room(len(made))
+        await self._require_share(Counter(job.tenant for job, _ in made))
         jobs = await self.stores.jobs.submit(made)
         if self.queued is not None:
             self.queued = (self.queued[0], self.queued[1] + len(jobs))
@@ -145,6 +148,18 @@ class Jobs:
             error = Overloaded(f"{self.queued[1]} jobs are queued; at most {self.most_queued} may be.")
             error.retry_after_seconds = RETRY_AFTER_SECONDS
             raise error
+
+    async def _require_share(self, tenant_to_more: Mapping[str, int]) -> None:
+        """Raises Overloaded for a tenant whose jobs would leave the others too little room."""
+        for tenant, more in tenant_to_more.items():
+            queued = await self.stores.jobs.queued_of(tenant)
+            if queued + more > self.most_queued_of_tenant:
+                error = Overloaded(
+                    f"{queued} jobs of tenant {tenant!r} are queued; at most {self.most_queued_of_tenant} may be.",
+                    hint="Wait until some have ended, or cancel those that are not needed any more.",
+                )
+                error.retry_after_seconds = RETRY_AFTER_SECONDS
+                raise error
 
 
 async def result_of(stores: Stores, job: Job) -> JobResult:

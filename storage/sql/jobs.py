@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from storage.canonical import checked_id, iso
 from storage.job_forms import event_from, event_row, kept_from
@@ -40,6 +40,7 @@ EVENTS = (
     .limit(bindparam("most"))
 )
 NEWEST = select(jobs).order_by(jobs.c.position.desc())
+QUEUED = select(func.count()).where(jobs.c.tenant == bindparam("tenant"), jobs.c.state == "queued")
 TOTALS = select(job_totals.c.state, job_totals.c.jobs)
 
 
@@ -142,6 +143,10 @@ class SqlJobStore(SqlStore):
             return [event_from(row) for row in rows]
 
         return await self.database.read(query)
+
+    async def queued_of(self, tenant: str) -> int:
+        found = await self.database.read(lambda connection: connection.execute(QUEUED, {"tenant": tenant}).scalar())
+        return found or 0
 
     async def counts(self) -> Mapping[JobState, int]:
         rows = await self.database.read(lambda connection: connection.execute(TOTALS).all())

@@ -165,6 +165,14 @@ async def test_too_many_queued_jobs_are_refused_until_some_are_done(make_service
     assert (await service.jobs.submit(ASK)).state == "queued"
 
 
+async def test_one_tenant_leaves_room_in_the_queue_for_the_others(make_service: MakeService) -> None:
+    service = await make_service(jobs={"most_queued": 10, "most_queued_of_tenant": 2})
+    await service.jobs.submit_many([ASK, ASK], THERE)
+    with pytest.raises(Overloaded, match="2 jobs of tenant 'there' are queued; at most 2"):
+        await service.jobs.submit(ASK, THERE)
+    assert (await service.jobs.submit(ASK, ELSEWHERE)).state == "queued"
+
+
 async def test_batch_with_one_wrong_job_stores_none_and_names_it(make_service: MakeService) -> None:
     service = await make_service()
     with pytest.raises(InvalidInput) as raised:
