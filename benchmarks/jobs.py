@@ -46,7 +46,9 @@ async def one_round(url: str, folder: Path, *, jobs: int, slots: int) -> dict[st
         server={"secret": "s" * 40},
     )
     async with Orchestrator(settings) as antroute:
-        await antroute.wait((await antroute.service.jobs.submit(JobRequest(input={"text": "first"}))).id)  # all is loaded now
+        await antroute.wait(
+            (await antroute.service.jobs.submit(JobRequest(input={"text": "first"}))).id
+        )  # all is loaded now
         servers = list(below(os.getpid()))
         began, cpu, theirs = time.perf_counter(), time.process_time(), sum(map(cpu_seconds, servers))
         ids: list[str] = []
