@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -74,6 +75,7 @@ class Verdicts:
                 return _same_verdict(known, judged)
             raise
         self.rates.learn([*outcomes, judged])
+        await asyncio.sleep(0)  # the policies learn it now: who judges, then asks, finds it learned
         return judged
 
 
