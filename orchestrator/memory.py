@@ -6,7 +6,7 @@ import ctypes
 import gc
 
 M_ARENA_MAX = -8  # glibc's number for it
-YOUNG_OBJECTS = 20_000  # after which the young ones are looked through; a request leaves hundreds, nearly all in use
+THRESHOLDS = (5_000, 5, 5)  # objects until the young are looked through; how often until the older ones are, too
 
 
 def share_one_heap() -> None:
@@ -20,4 +20,4 @@ def leave_what_is_there() -> None:
     """What the start made stays for good: no collection looks at it again, and the others come less often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+    gc.set_threshold(*THRESHOLDS)
