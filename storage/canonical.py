@@ -81,7 +81,9 @@ def iso(moment: datetime, *, field: str = "time") -> str:
     """`2026-11-22T10:00:00.000000Z`; raises InvalidInput for a time without a zone."""
     if moment.tzinfo is None:
         raise InvalidInput(f"{field} {moment!r} has no time zone; give an aware time, best in UTC.", field=field)
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def moment_of(text: str) -> datetime:

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 
-from storage.budget_records import RESOURCES, Amount, BudgetAccount, BudgetLimits, Resource
+from storage.budget_records import MICRO_DIGITS, RESOURCES, Amount, BudgetAccount, BudgetLimits, Resource
 from storage.errors import BudgetExceeded, InvalidInput
 from storage.records import usd
 
-NANO_PER_USD = 1_000_000_000
+NANO_DIGITS = 9  # after the point, of a dollar
 MICRO = 1_000_000
 MICRO_QUANTUM = Decimal("0.000001")
 LARGEST_AMOUNT_USD = Decimal(1_000_000_000)  # sums stay far inside 64 bits
@@ -25,11 +25,11 @@ def checked_usd(amount_usd: Decimal, field: str) -> Decimal:
 
 
 def to_nano(amount_usd: Decimal) -> int:
-    return int(usd(amount_usd) * NANO_PER_USD)
+    return int(usd(amount_usd).scaleb(NANO_DIGITS))
 
 
 def from_nano(nano: int) -> Decimal:
-    return usd(Decimal(nano) / NANO_PER_USD)
+    return Decimal(nano).scaleb(-NANO_DIGITS)
 
 
 def dollars(amount_usd: Decimal) -> str:
@@ -110,6 +110,8 @@ def _checked_number(number: float, field: str) -> float:
 
 
 def _in_millionths(number: float) -> float:
+    if round(number, MICRO_DIGITS) == number:
+        return float(number)
     return float(Decimal(str(number)).quantize(MICRO_QUANTUM, rounding=ROUND_CEILING))
 
 

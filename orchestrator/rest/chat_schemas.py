@@ -195,7 +195,7 @@ class ChatRequest(IgnoredFields):
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     modalities: list[Literal["text"]] | None = None
     metadata: dict[str, str] | None = Field(default=None, max_length=16)
-    antroute: RoutingFields = RoutingFields()
+    antroute: RoutingFields = Field(default_factory=RoutingFields)
 
     def generation(self) -> Generation:
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
