@@ -38,8 +38,9 @@ class LiveConditions:
         self._model_to_load: Counter[str] = Counter()
         self._id_to_load: Counter[str] = Counter()
         self._id_to_calls: defaultdict[str, Recent] = defaultdict(lambda: deque(maxlen=RECENT_CALLS))
-        # to the newest call and the median that it left
+        # to the newest call, and the median or the share of failures that it left
         self._id_to_median: dict[str, tuple[tuple[float, float], float | None]] = {}
+        self._model_to_share: dict[str, tuple[tuple[float, float], float | None]] = {}
         self._model_to_ends: defaultdict[str, Recent] = defaultdict(lambda: deque(maxlen=RECENT_CALLS))
 
     @contextmanager
@@ -96,8 +97,14 @@ class LiveConditions:
         return known[1]
 
     def _error_share(self, model: str) -> float | None:
-        recent = self._recent(self._model_to_ends.get(model, ()))
-        return sum(recent) / len(recent) if recent else None
+        ends = self._model_to_ends.get(model)
+        if not ends:
+            return None
+        known = self._model_to_share.get(model)
+        if known is None or known[0] is not ends[-1] or ends[0][0] < self._clock() - RECENT_SECONDS:
+            recent = self._recent(ends)
+            known = self._model_to_share[model] = ends[-1], sum(recent) / len(recent) if recent else None
+        return known[1]
 
     def _recent(self, calls: Iterable[tuple[float, float]]) -> list[float]:
         oldest = self._clock() - RECENT_SECONDS

@@ -31,7 +31,7 @@ from orchestrator.replies import answer_in, recorded, storable_reply
 from orchestrator.request_context import note_decision
 from orchestrator.rewards import Rewards
 from orchestrator.run_state import RunState
-from orchestrator.shown_skills import Shown, marked, shown_to
+from orchestrator.shown_skills import BoundMemory, Shown, marked, shown_to
 from orchestrator.streaming import StreamedLLM, answer_sink
 from orchestrator.texts import storable
 from orchestrator.tracing import DECISION_ID, TracedLibrary, TracedLLM, Tracer
@@ -73,6 +73,7 @@ class Nodes:
     finder: SkillFinder
     groups: Mapping[str, SkillGroups] = field(default_factory=dict)  # by candidate id, of those that name many skills
     conditions: LiveConditions = field(default_factory=LiveConditions)
+    bounds: BoundMemory = field(default_factory=BoundMemory)
 
     async def route(self, state: RunState) -> RunState:
         """Decides; stores the decision, and with it holds the worst case, before anything runs."""
@@ -257,11 +258,11 @@ class Nodes:
         return {**state, "found": found}
 
     async def _shown(self, state: RunState, candidate: Candidate) -> Shown:
-        agent, live = self.agents[candidate.agent], self.finder.live
-        found, groups = state.get("found"), self.groups.get(candidate.id)
+        agent, live, found = self.agents[candidate.agent], self.finder.live, state.get("found")
         return await shown_to(
-            candidate, state["query"], agent, library=self.skills, found=found, live=live, groups=groups
-        )
+            candidate, state["query"], agent, library=self.skills, found=found, live=live,
+            groups=self.groups.get(candidate.id), bounds=self.bounds,
+        )  # fmt: skip
 
     async def candidacies(self, state: RunState) -> list[Candidacy]:
         return [await self.candidacy(state, candidate) for candidate in self.candidates.values()]

@@ -71,6 +71,19 @@ class FoundLibrary(SkillLibrary):
         return await live.library.call(live.skill.name, arguments)
 
 
+class BoundMemory:
+    """What each agent's bound was, without skills, for the query that it was last asked about."""
+
+    def __init__(self) -> None:
+        self._agent_to_last: dict[Agent, tuple[Query, TokenBound]] = {}
+
+    def of(self, agent: Agent, query: Query) -> TokenBound:
+        known = self._agent_to_last.get(agent)
+        if known is None or known[0] is not query:
+            known = self._agent_to_last[agent] = query, agent.bound(query, ())
+        return known[1]
+
+
 async def shown_to(
     candidate: Candidate,
     query: Query,
@@ -80,6 +93,7 @@ async def shown_to(
     found: FoundSkills | None,
     live: Mapping[str, LiveSkill],
     groups: SkillGroups | None = None,
+    bounds: BoundMemory | None = None,
 ) -> Shown:
     """The skills that the candidate is given, texts cut so that its longest call fits its window where that can be.
 
@@ -88,7 +102,8 @@ async def shown_to(
     filtered = FilteredLibrary(library, candidate.skills)
     if not candidate.skills and (found is None or not candidate.found_skills):
         nothing = FoundLibrary(filtered, {}, live, body_bytes=MOST_BODY_BYTES)
-        return Shown(library=nothing, skills=(), name_to_id={}, bound=agent.bound(query, ()))
+        bound = agent.bound(query, ()) if bounds is None else bounds.of(agent, query)
+        return Shown(library=nothing, skills=(), name_to_id={}, bound=bound)
     own, own_skills = grouped(filtered, groups), await filtered.skills()
     named = _named([*own_skills, *await own.skills()], _of(candidate, own_skills, found))
     hidden = [skill for skill in own_skills if groups is not None and is_text(skill)]
