@@ -89,7 +89,7 @@ async def test_no_word_of_a_caller_s_and_no_key_stands_in_a_log(
         try:
             await http.post("/v1/chat/completions", json=body)
         except RuntimeError as error:  # as a server would have it
-            logging.getLogger("uvicorn.error").log(logging.ERROR, "Exception in ASGI application", exc_info=error)
+            logging.getLogger("server").log(logging.ERROR, "Exception in ASGI application", exc_info=error)
     await http.post("/v1/chat/completions", json={**body, "model": "canary-model"})
     await http.post("/v1/chat/completions", json={"canary-question": 1})
     await http.get("/v1/canary-path")
