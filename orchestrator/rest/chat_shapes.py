@@ -97,5 +97,4 @@ def headers_of(run: Run) -> dict[str, str]:
         "x-antroute-candidate": run.candidate_id,
         "x-antroute-run-id": run.run_id,
         "x-antroute-cost-usd": f"{run.cost_usd:f}",
-        "x-antroute-overhead-ms": f"{run.overhead_seconds * 1000:.2f}",
     }
