@@ -16,6 +16,7 @@ from storage.job_records import Fence
 from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, Span
 from storage.service_stores import DeliveryStore, JobStore, KeyStore
 from storage.skill_records import SkillMove, SkillState, SkillVersion
+from storage.summary_records import DecisionSummary, SummaryFilter, SummaryProgress, Totals, TotalsFilter
 from storage.trail_records import TrailEvent, TrailSnapshot
 from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
 
@@ -333,6 +334,31 @@ class TrailStore(Protocol):
 
     async def known_decisions(self, memory: str, decision_ids: Sequence[str]) -> set[str]:
         """Those of these decisions of which the memory has a deposit."""
+        ...
+
+
+class SummaryStore(Protocol):
+    """Decisions in flat rows, for lists and charts. Derived: rows are made from the log by whoever looks, and may be
+    thrown away. Nothing is done here when a decision is made."""
+
+    async def catch_up(self, *, seconds: float) -> SummaryProgress:
+        """Makes rows of what the log has had since the last time, for about so long; several may do so at once."""
+        ...
+
+    async def find(self, wanted: SummaryFilter) -> list[DecisionSummary]:
+        """Newest first, of those that rows were made for."""
+        ...
+
+    async def get(self, decision_id: str) -> DecisionSummary:
+        """Raises RecordNotFound, also for a decision that no row was made for yet."""
+        ...
+
+    async def totals(self, wanted: TotalsFilter) -> list[Totals]:
+        """One a group, in the order of their keys."""
+        ...
+
+    async def rebuild(self) -> None:
+        """Throws all rows away; `catch_up` makes them anew."""
         ...
 
 
