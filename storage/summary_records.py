@@ -1,4 +1,4 @@
-"""Decisions as lists and charts need them: one flat row each, and sums over the hour. Made from the log, never beside it."""
+"""Decisions as lists and charts need them: a flat row each, and sums over the hour, all made from the log."""
 
 from __future__ import annotations
 
