@@ -75,7 +75,9 @@ class Checkpoints:
         """The open saver; its errors come out as StorageUnavailable."""
         async with self._opening:
             if self._saver is None:
-                self._saver, self._errors, self._recover = await _opener(self.url)(self.url, self._opened)
+                async with AsyncExitStack() as opening:  # an opening that fails leaves nothing open behind it
+                    self._saver, self._errors, self._recover = await _opener(self.url)(self.url, opening)
+                    self._opened.push_async_callback(opening.pop_all().aclose)
         async with self.translated():
             yield self._saver
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -115,3 +117,31 @@ async def test_file_that_cannot_be_had_is_told_in_our_words(tmp_path: Path) -> N
     await checkpoints.close()
     with pytest.raises(InvalidInput, match="No store of checkpoints"):
         await Checkpoints("nothing://x").thread("job_a", 1)
+
+
+async def test_opening_that_fails_leaves_no_connection_and_a_later_one_may_succeed(tmp_path: Path) -> None:
+    file, checkpoints = tmp_path / "a.db.checkpoints", Checkpoints(f"sqlite:///{tmp_path}/a.db")
+    file.write_text("This is no database at all." * 100)
+    before = set(threading.enumerate())
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable, match="cannot be opened"):
+            await checkpoints.thread("job_a", 1)
+        assert set(threading.enumerate()) == before  # a connection has a thread of its own
+    file.unlink()
+    assert not (await checkpoints.thread("job_a", 1)).has_begun
+    await checkpoints.close()
+    assert set(threading.enumerate()) == before
+
+
+@pytest.mark.postgres
+async def test_opening_that_fails_leaves_no_pool_behind(postgres: PostgresServer) -> None:
+    with postgres.database() as url:
+        name = url.partition("?")[0].rpartition("/")[2]
+        postgres.execute("CREATE VIEW checkpoint_migrations AS SELECT 1 AS wrong", database=name)
+        checkpoints, before = Checkpoints(url), asyncio.all_tasks()
+        with pytest.raises(StorageUnavailable, match="cannot be opened"):
+            await checkpoints.thread("job_a", 1)
+        assert asyncio.all_tasks() == before  # a pool has tasks that keep its connections
+        postgres.execute("DROP VIEW checkpoint_migrations", database=name)
+        assert not (await checkpoints.thread("job_a", 1)).has_begun
+        await checkpoints.close()
