@@ -214,6 +214,7 @@ class Service:
 
     def cut_short(self) -> None:
         """Ends the answering of all runs under way; each is settled and recorded, and its caller told."""
+        self.worker.hurry()
         for caller in self.runs.values():
             caller.leave()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager, closing
@@ -13,10 +12,8 @@ import typer
 from orchestrator.terminal import note, opened
 
 if TYPE_CHECKING:
-    from orchestrator.draining import Draining
     from orchestrator.keys.access import AccessRules
     from orchestrator.sdk import Orchestrator
-    from orchestrator.service import Service
     from orchestrator.settings import Settings
 
 Host = Annotated[
@@ -73,7 +70,12 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
         await antroute.route("Good morning.")  # loads the encoder now, not while the first caller waits
         service, limits = antroute.service, settings.limits
         admission = Admission(most=limits.parallel_runs, most_waiting=limits.waiting_runs)
-        draining = Draining(admission, seconds=settings.server.drain_seconds, cut_short=service.cut_short)
+        draining = Draining(
+            admission,
+            seconds=settings.server.drain_seconds,
+            cut_short=service.cut_short,
+            jobs=service.worker.stop,
+        )
         app = make_app(
             service,
             rules=rules,
@@ -85,21 +87,11 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
         leave_what_is_there()
         service.worker.drain_seconds = settings.server.drain_seconds
         service.worker.start()
-        draining_jobs = asyncio.create_task(_drain_jobs(service, draining))
         service.webhooks.sender.start()
         listener.listen()
         url = url_of(listener)
         note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
-        try:
-            await server.serve_until_drained(listener)
-        finally:
-            draining_jobs.cancel()
-
-
-async def _drain_jobs(service: Service, draining: Draining) -> None:
-    """Takes no new job from the first signal on; those at hand get as long as requests do."""
-    await draining.begun()
-    await service.worker.stop()
+        await server.serve_until_drained(listener)
 
 
 @asynccontextmanager

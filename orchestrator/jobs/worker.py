@@ -109,6 +109,12 @@ class JobWorker:
         await asyncio.wait(others)
         self.loops = []
 
+    def hurry(self) -> None:
+        """Releases the jobs at hand now, once it is being stopped: nobody waits any longer for them to end."""
+        if self.is_stopping:
+            for held in self.held.values():
+                held.cut("drained")
+
     async def _claims(self) -> None:
         """Takes what fits; waits for a ring, for a free slot, or until it is time to look again."""
         while not self.is_stopping:

@@ -137,3 +137,44 @@ def test_what_does_not_end_in_time_or_at_a_second_signal_is_cut_short_settled_an
     assert [outcome["status"] for outcome in decision["outcomes"]] == ["cancelled"]
     (account,) = [a for a in json.loads(home.run("budgets", "list", "--json").stdout) if a["id"] == "default"]
     assert float(account["held"]["usd"]) == 0
+
+
+def submitted(server: Server) -> str:
+    """The id of a job."""
+    job = httpx.post(f"{server.address}/v1/jobs", json={"input": {"text": "Hello there"}}, timeout=STOP_SECONDS)
+    return str(job.json()["id"])
+
+
+def test_with_a_job_under_way_and_no_request_open_the_door_stays_open_until_the_job_has_ended(tmp_path: Path) -> None:
+    with slow() as endpoint:
+        home = home_over(tmp_path, endpoint, drain_seconds=STOP_SECONDS)
+        with home.served() as server:
+            job_id = submitted(server)
+            assert endpoint.was_asked.wait(STOP_SECONDS)
+            server.process.send_signal(signal.SIGTERM)
+            assert until_not_ready(server).json() == {"status": "stopping"}
+            looked = [httpx.get(f"{server.address}/readyz").status_code for _ in range(20)]
+            assert looked == [503] * 20
+            endpoint.gate.set()
+            _, said = server.process.communicate(timeout=STOP_SECONDS)
+            assert (server.process.returncode, said) == (0, "")
+    (job,) = json.loads(home.run("jobs", "list", "--json").stdout)["jobs"]
+    assert (job["id"], job["state"]) == (job_id, "succeeded")
+
+
+@pytest.mark.parametrize("drain_seconds", [0.2, 600])
+def test_job_that_does_not_end_in_time_or_at_a_second_signal_goes_back_to_the_queue(
+    tmp_path: Path, drain_seconds: float
+) -> None:
+    with slow() as endpoint:
+        home = home_over(tmp_path, endpoint, drain_seconds=drain_seconds)
+        with home.served() as server:
+            job_id = submitted(server)
+            assert endpoint.was_asked.wait(STOP_SECONDS)
+            server.process.send_signal(signal.SIGTERM)
+            if drain_seconds > STOP_SECONDS:
+                until_not_ready(server)
+                server.process.send_signal(signal.SIGINT)
+            assert server.process.wait(STOP_SECONDS) == 0
+    (job,) = json.loads(home.run("jobs", "list", "--json").stdout)["jobs"]
+    assert (job["id"], job["state"]) == (job_id, "queued")

@@ -15,7 +15,6 @@ async def test_with_nothing_under_way_it_is_over_at_once() -> None:
     assert not over.done()
     draining.told()
     async with asyncio.timeout(10):
-        await draining.begun()
         await over
 
 
@@ -51,3 +50,35 @@ async def test_a_second_signal_cuts_it_short() -> None:
     draining.told()
     async with asyncio.timeout(10):
         await over
+
+
+async def test_jobs_at_hand_may_end_though_no_request_is_open() -> None:
+    ended, cut = asyncio.Event(), list[str]()
+
+    async def jobs() -> None:
+        await ended.wait()
+
+    draining = Draining(Admission(), seconds=60, cut_short=lambda: cut.append("cut"), jobs=jobs)
+    draining.told()
+    over = asyncio.create_task(draining.over())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not over.done()
+    ended.set()
+    async with asyncio.timeout(10):
+        await over
+    assert cut == []
+
+
+async def test_a_second_signal_hurries_jobs_too() -> None:
+    ended = asyncio.Event()
+
+    async def jobs() -> None:
+        await ended.wait()
+
+    draining = Draining(Admission(), seconds=3600, cut_short=ended.set, jobs=jobs)
+    draining.told()
+    draining.told()
+    async with asyncio.timeout(10):
+        await draining.over()
+    assert ended.is_set()
