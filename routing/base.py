@@ -71,6 +71,9 @@ class Context:
     stage: str = "answer"  # the step of the work that the query is
     embedding: NDArray[np.float32] | None = None  # the query's unit vector; None: not known any more
     arm_to_condition: Mapping[str, Condition] = field(default_factory=dict)
+    # What the conditions took off, where they themselves are not known any more; None: work it out from them.
+    arm_to_penalties: Mapping[str, Mapping[str, float]] | None = None
+    at: datetime | None = None  # the moment that is meant; None: now
 
 
 @dataclass(frozen=True, kw_only=True)

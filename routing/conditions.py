@@ -50,6 +50,8 @@ _KINDS: Mapping[str, _Kind] = {
     "cold_start": _Kind(value=_cold_start_seconds, least_span=1.0),
 }
 
+CONDITIONS = tuple(_KINDS)  # names of the contributions, in the order in which they are summed
+
 
 def penalties(
     arms: Sequence[str], context: Context, weights: ConditionWeights = DEFAULT_WEIGHTS
@@ -59,8 +61,10 @@ def penalties(
     AMRO-S (arXiv:2603.12933) puts load and response time into its heuristic as windowed min-max after quantile
     clipping; here the values themselves are normalised, not their inverses, over all options of the query, so that
     what is masked changes nothing. POLAR prices the loading of a cold model, GreenServ energy. An arm of which a value
-    is not known gets the median of the others.
+    is not known gets the median of the others. Penalties that the context brings along are taken as they are.
     """
+    if (given := context.arm_to_penalties) is not None:
+        return [{name: given[arm][name] for name in _KINDS if name in given.get(arm, {})} for arm in arms]
     conditions = context.arm_to_condition
     parts: list[dict[str, float]] = [{} for _ in arms]
     if not conditions:

@@ -18,6 +18,7 @@ from storage.records import Decision, Outcome, Query, Reward
 
 Period = Literal["hour", "day", "week", "month"]
 
+PACING = "pacing"  # the contribution to a score
 STEP = 0.002  # η: what λ moves by when a call costs twice its share
 HIGHEST_PRICE = 1.0  # λ: as much as the best answer is worth
 TEMPERATURE = 0.05  # of the scores: a penalty of this much takes a chance down to 1/e of what it was against others
@@ -162,12 +163,7 @@ class PacedRouter(Router):
         dearest = max(costs.values(), default=0.0)
         if not price or not dearest:
             return choice
-        id_to_penalty = {id: price * cost / dearest for id, cost in costs.items()}
-
-        def change(probabilities: Mapping[str, float]) -> Mapping[str, float]:
-            return _tilted(probabilities, id_to_penalty)
-
-        return redrawn(choice, change, parts={id: {"pacing": -each} for id, each in id_to_penalty.items()})
+        return paced(choice, {id: price * cost / dearest for id, cost in costs.items()})
 
     def learn(self, decision: Decision, reward: Reward) -> None:
         """Also books the cost, unless that was done when the decision's work ended: after a restart it was not."""
@@ -193,6 +189,15 @@ class PacedRouter(Router):
         accounts = {account_id, *(self._account_to_owners.recall(account_id) or ())}
         own = [pacer for account, pacer in self._account_to_pacer.items() if account in accounts]
         return own if self._whole is None else [self._whole, *own]
+
+
+def paced(choice: Choice, id_to_penalty: Mapping[str, float]) -> Choice:
+    """The choice with each one's chance lowered by its penalty, which stands in its score as `pacing`."""
+
+    def change(probabilities: Mapping[str, float]) -> Mapping[str, float]:
+        return _tilted(probabilities, id_to_penalty)
+
+    return redrawn(choice, change, parts={id: {PACING: -each} for id, each in id_to_penalty.items()})
 
 
 class _CostRatios:

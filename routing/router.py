@@ -121,7 +121,7 @@ class PolicyRouter(Router):
             draw = _Draw(seed=self._seed, counter=self._counter)
             self._counter += 1
             chooser = self._chooser(name, context)
-            assessments = self._assess(chooser.policy, options, context)
+            assessments = assessed(chooser.policy, options, context)
             choice = _choice(assessments, context, draw, chooser)
             return self._with_shadow(choice, options)
 
@@ -210,29 +210,31 @@ class PolicyRouter(Router):
             return "made with other tasks or signals"
         return None
 
-    def _assess(self, policy: Policy, options: Sequence[Option], context: Context) -> tuple[Assessment, ...]:
-        allowed = [option.candidate.id for option in options if option.mask_reason is None]
-        id_to_probability: dict[str, float] = {}
-        if allowed:
-            probabilities = policy.probabilities(allowed, context)
-            id_to_probability = dict(zip(allowed, probabilities.tolist(), strict=True))
-        contributions = policy.scores([option.candidate.id for option in options], context)
-        return tuple(
-            Assessment(
-                candidate_id=option.candidate.id,
-                probability=id_to_probability.get(option.candidate.id, 0.0),
-                score=sum(parts.values()),
-                contributions=dict(parts),
-                worst_case_usd=option.worst_case_usd,
-                mask_reason=option.mask_reason,
-            )
-            for option, parts in zip(options, contributions, strict=True)
-        )
-
     def _sha256(self, name: str) -> str:
         if name not in self._name_to_sha256:
             self._name_to_sha256[name] = state_sha256(self._policies[name].state())
         return self._name_to_sha256[name]
+
+
+def assessed(policy: Policy, options: Sequence[Option], context: Context) -> tuple[Assessment, ...]:
+    """What the policy thinks of each option: scores of all, probabilities of those that may be picked."""
+    allowed = [option.candidate.id for option in options if option.mask_reason is None]
+    id_to_probability: dict[str, float] = {}
+    if allowed:
+        probabilities = policy.probabilities(allowed, context)
+        id_to_probability = dict(zip(allowed, probabilities.tolist(), strict=True))
+    contributions = policy.scores([option.candidate.id for option in options], context)
+    return tuple(
+        Assessment(
+            candidate_id=option.candidate.id,
+            probability=id_to_probability.get(option.candidate.id, 0.0),
+            score=sum(parts.values()),
+            contributions=dict(parts),
+            worst_case_usd=option.worst_case_usd,
+            mask_reason=option.mask_reason,
+        )
+        for option, parts in zip(options, contributions, strict=True)
+    )
 
 
 def sample(probabilities: Sequence[float], ids: Sequence[str], *, seed: int, counter: int) -> str:

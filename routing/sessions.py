@@ -15,6 +15,8 @@ from routing.redrawing import redrawn
 from storage.errors import InvalidInput
 from storage.records import Decision, Message, Outcome, Query, Reward
 
+SESSION = "session"  # the contribution to a score
+
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRules:
@@ -81,7 +83,7 @@ class SessionRouter(Router):
             return await self._router.route(query, _locked(options, present), policy=policy, weights=weights)
         choice = await self._router.route(query, options, policy=policy, weights=weights)
         bonus = self._rules.margin + self._rules.cache_weight * _cached_share(query, session, present)
-        return self._held(choice, present.candidate.id, bonus)
+        return held(choice, present.candidate.id, bonus, kept=self._rules.kept)
 
     def learn(self, decision: Decision, reward: Reward) -> None:
         self._router.learn(decision, reward)
@@ -109,16 +111,21 @@ class SessionRouter(Router):
         session = self._key_to_session.recall(_key(query))
         return session if session and self._clock() - session.at <= self._rules.idle_seconds else None
 
-    def _held(self, choice: Choice, present_id: str, bonus: float) -> Choice:
-        id_to_score = {a.candidate_id: a.score for a in choice.assessments}
-        bar = id_to_score[present_id] + bonus
 
-        def change(probabilities: Mapping[str, float]) -> Mapping[str, float]:
-            changed = {id: p if id_to_score[id] > bar else p * self._rules.kept for id, p in probabilities.items()}
-            changed[present_id] = 0.0
-            return {**changed, present_id: max(1.0 - sum(changed.values()), probabilities[present_id])}
+def held(choice: Choice, present_id: str, bonus: float, *, kept: float) -> Choice:
+    """The choice where who does not win by `bonus` leaves all but `kept` of its chance to who is there.
 
-        return redrawn(choice, change, parts={present_id: {"session": bonus}})
+    The bonus stands in that one's score as `session`.
+    """
+    id_to_score = {a.candidate_id: a.score for a in choice.assessments}
+    bar = id_to_score[present_id] + bonus
+
+    def change(probabilities: Mapping[str, float]) -> Mapping[str, float]:
+        changed = {id: p if id_to_score[id] > bar else p * kept for id, p in probabilities.items()}
+        changed[present_id] = 0.0
+        return {**changed, present_id: max(1.0 - sum(changed.values()), probabilities[present_id])}
+
+    return redrawn(choice, change, parts={present_id: {SESSION: bonus}})
 
 
 def _allowed(options: Sequence[Option], session: _Session | None) -> Option | None:

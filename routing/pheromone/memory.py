@@ -68,7 +68,7 @@ class PheromoneMemory:
     def view(self, arms: Sequence[str], context: Context, *, priors: Vector | None = None) -> View:
         """What is known of these candidates. `priors` (arms,): what is expected of each before it was seen."""
         with self._lock:
-            tick = self._settings.evaporation.tick(self._clock())
+            tick = self._settings.evaporation.tick(context.at or self._clock())
             mixture = mixture_of(context, self._state.types)
             near = self._state.near(context.stage, context.embedding, context.encoder)
             return self._state.view(arms, mixture, stage=context.stage, near=near, tick=tick, priors=priors)
