@@ -33,6 +33,9 @@ from orchestrator.rest import (
     webhooks,
 )
 from orchestrator.rest.admitted import AdmittedApp
+from orchestrator.rest.console.door import ConsoleDoor
+from orchestrator.rest.console.routes import router as console
+from orchestrator.rest.console.session import Sessions
 from orchestrator.rest.errors import http_error, service_error, validation_error
 from orchestrator.rest.guard import Guard
 from orchestrator.rest.observed import ObservedApp
@@ -70,12 +73,15 @@ def make_app(
     app.state.metrics = metrics = watched(service, admission)
     door = make_door(service.stores, rules)
     app.state.keyring = door.keyring
+    app.state.access = door.access
+    app.state.console_sessions = sessions = Sessions(rules.secret)
     service.listeners.append(TokenCount())
     for part in PARTS:
         app.include_router(part.router)
+    app.include_router(console)
     app.openapi = partial(openapi_of, app)  # type: ignore[method-assign]  # FastAPI's way of changing its document
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
     guarded = Guard(AdmittedApp(QuickChat(app), admission), access=door.access, rates=door.rates, body_bytes=body_bytes)
-    return ObservedApp(guarded, metrics, has_access_log=has_access_log)
+    return ObservedApp(ConsoleDoor(guarded, sessions), metrics, has_access_log=has_access_log)

@@ -67,6 +67,11 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("GET", "/v1/tenants"): "admin",
     ("POST", "/v1/tenants"): "admin",
     ("PATCH", "/v1/tenants/{tenant}"): "admin",
+    ("GET", "/console"): "reader",
+    ("GET", "/console/login"): "open",
+    ("POST", "/console/login"): "open",
+    ("POST", "/console/logout"): "open",
+    ("GET", "/console/static/{digest}/{name}"): "open",
 }
 
 

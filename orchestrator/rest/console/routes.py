@@ -1,0 +1,15 @@
+"""All routes of the console in one router; importing them makes nothing and loads no template."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from orchestrator.rest.console import assets
+from orchestrator.rest.console.pages import login, overview
+
+PAGES = (login, overview)
+
+router = APIRouter(include_in_schema=False)
+router.include_router(assets.router)
+for each in PAGES:
+    router.include_router(each.router)
