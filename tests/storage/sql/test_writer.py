@@ -134,8 +134,8 @@ async def test_a_queued_write_that_is_refused_harms_no_stranger_and_is_told_once
     assert isinstance(caught.value.__cause__, InvalidInput)
     await stores.journal.flush()
     assert await stores.decisions.outcomes_of(other.id) == [outcome]
-        ours = [record.name for record in caplog.records if record.name.startswith("antroute.")]
-        assert ours == ["antroute.storage"] * 2
+    ours = [record.name for record in caplog.records if record.name.startswith("antroute.")]
+    assert ours == ["antroute.storage"] * 2
     assert decision.id in caplog.text
     assert "private" not in caplog.text + str(caught.value)
     await stores.close()
