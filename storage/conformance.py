@@ -24,6 +24,7 @@ from storage.conformance_records import a_reward as a_reward
 from storage.conformance_records import a_selection as a_selection
 from storage.conformance_records import an_outcome as an_outcome
 from storage.conformance_skills import SkillConformance
+from storage.conformance_summaries import SummaryConformance
 from storage.conformance_trails import TrailConformance
 from storage.conformance_versions import PolicyVersionConformance
 from storage.errors import InvalidInput, RecordNotFound
@@ -265,5 +266,6 @@ class StoresConformance(
     JobConformance,
     KeyConformance,
     DeliveryConformance,
+    SummaryConformance,
 ):
     """The whole suite."""

@@ -30,6 +30,7 @@ from storage.memory_jobs import MemoryJobStore
 from storage.memory_keys import MemoryKeyStore
 from storage.memory_log import URL, MemoryLog, MemoryStore
 from storage.memory_skills import MemorySkillStore
+from storage.memory_summaries import MemorySummaryStore
 from storage.memory_trails import MemoryTrailStore
 from storage.money import checked_account, checked_amount, ensure_affordable, lifted
 from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, Span, new_id, utc_now
@@ -344,5 +345,6 @@ async def open_memory(url: str, *, mode: str = "sync", writer: str | None = None
         jobs=MemoryJobStore(log),
         keys=MemoryKeyStore(log),
         deliveries=MemoryDeliveryStore(log),
+        summaries=MemorySummaryStore(log),
         close=close,
     )

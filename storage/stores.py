@@ -379,4 +379,5 @@ class Stores:
     jobs: JobStore
     keys: KeyStore
     deliveries: DeliveryStore
+    summaries: SummaryStore
     close: Callable[[], Awaitable[None]]

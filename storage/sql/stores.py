@@ -17,6 +17,7 @@ from storage.sql.keys import SqlKeyStore
 from storage.sql.payloads import SqlPayloadStore
 from storage.sql.policy_versions import SqlPolicyVersionStore
 from storage.sql.skills import SqlSkillStore
+from storage.sql.summaries import SqlSummaryStore
 from storage.sql.traces import SqlTraceStore
 from storage.sql.trails import SqlTrailStore
 from storage.sql.upgrade import upgrade
@@ -67,5 +68,6 @@ async def open_sql(
         jobs=SqlJobStore(database, group_writer),
         keys=SqlKeyStore(database, group_writer),
         deliveries=SqlDeliveryStore(database, group_writer),
+        summaries=SqlSummaryStore(database, group_writer),
         close=close,
     )

@@ -21,6 +21,7 @@ from storage.conformance_versions import registered, some_files
 from storage.records import Amount, BudgetAccount, BudgetLimits, usd, utc_now
 from storage.registry import open_stores
 from storage.sql.engine import open_database
+from storage.sql.stores import open_sql
 from storage.sql.tables import HEAD_REVISION, metadata
 from storage.sql.upgrade import MIGRATIONS, revision_of, upgrade
 from tests.storage.processes import started
@@ -54,7 +55,7 @@ async def test_four_processes_may_open_a_new_database_together(url: str) -> None
     for process in [started(OPEN, url) for _ in range(4)]:
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
-    await (await open_stores(url)).close()
+    await (await open_sql(url)).close()
 
 
 def test_a_database_in_a_folder_with_a_percent_sign_is_opened(tmp_path: Path) -> None:
