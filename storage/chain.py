@@ -6,11 +6,11 @@ leaf = SHA256(0x00 ‖ canonical), chain = SHA256(previous chain ‖ leaf), the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 from storage.canonical import Entry, entry_from
+from storage.checkpoint_records import Head as Head
 from storage.records import AuditEvent, Hold
 
 GENESIS_HASH = "00" * 32
@@ -24,15 +24,6 @@ def leaf_hash(canonical: str) -> str:
 
 def chain_hash(previous: str, leaf: str) -> str:
     return sha256(bytes.fromhex(previous) + bytes.fromhex(leaf)).hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Head:
-    """The newest link of a writer's chain."""
-
-    writer: str
-    seq: int
-    chain_hash: str
 
 
 def linked(entry: Entry, *, writer: str, head: Head | None, position: int) -> AuditEvent:

@@ -82,6 +82,9 @@ class MemoryLog:
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     tenants: dict[str, dict[str, Any]] = field(default_factory=dict)
     deliveries: dict[str, dict[str, Any]] = field(default_factory=dict)  # rows, in order of their places
+    checkpoints: list[str] = field(default_factory=list)
+    tiles: list[str] = field(default_factory=list)
+    signing_keys: list[str] = field(default_factory=list)
     is_closed: bool = False
 
     def append(self, entry: Entry) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from storage.canonical import checked_id
+from storage.checkpoint_records import Link
+from storage.errors import RecordNotFound
 from storage.records import AuditEvent, Payload
 from storage.sql.payloads import SOME, payload_from
 from storage.sql.store import SqlStore
@@ -36,6 +39,16 @@ PAGE = (
     .limit(bindparam("count"))
 )
 
+LINKS = (
+    select(events.position, events.writer, events.seq, events.leaf_hash, events.chain_hash)
+    .where(events.position > bindparam("after"))
+    .order_by(events.position)
+    .limit(bindparam("count"))
+)
+ONE = select(*(events[name] for name in FIELDS)).where(
+    events.subject_id == bindparam("subject_id"), events.kind == bindparam("kind")
+)
+
 LAST = select(func.max(events.position))
 
 
@@ -46,6 +59,17 @@ class SqlAuditLog(SqlStore):
     async def events(self, *, after_position: int = 0, limit: int = 1000) -> list[AuditEvent]:
         values = {"after": after_position, "count": max(limit, 0)}
         return await self.read(lambda connection: _events(connection, values))
+
+    async def event(self, kind: str, subject_id: str) -> AuditEvent:
+        values = {"subject_id": checked_id(subject_id, "id"), "kind": kind}
+        row = await self.read(lambda connection: connection.execute(ONE, values).one_or_none())
+        if row is None:
+            raise RecordNotFound(f"No {kind} {subject_id!r} is in the log.")
+        return AuditEvent(**row._mapping)
+
+    async def links(self, *, after_position: int = 0, limit: int = 1000) -> list[Link]:
+        values = {"after": after_position, "count": max(limit, 0)}
+        return await self.read(lambda connection: [Link._make(row) for row in connection.execute(LINKS, values)])
 
     async def payloads(self, payload_ids: Sequence[str]) -> dict[str, Payload]:
         return await self.read(lambda connection: _payloads(connection, payload_ids))
