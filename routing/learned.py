@@ -43,7 +43,7 @@ class ForecastFailures:
 class _Loaded:
     """What serves at one moment; replaced whole, so that no batch sees half of a change."""
 
-    role_to_router: Mapping[str, _Router]
+    role_to_router: Mapping[str, RouterForecasts]
     gap: str  # why nothing is active, as a code
 
 
@@ -82,7 +82,7 @@ class ForecastingFeaturizer(Featurizer):
         """
         routers = {ACTIVE: active, SHADOW: shadow}
         loaded = _Loaded(
-            role_to_router={role: _Router(router) for role, router in routers.items() if router is not None},
+            role_to_router={role: RouterForecasts(router) for role, router in routers.items() if router is not None},
             gap=ArtifactRefused.code if is_refused else NO_ACTIVE_ROUTER,
         )
         with self._lock:
@@ -115,7 +115,7 @@ class ForecastingFeaturizer(Featurizer):
             for place, context in enumerate(contexts)
         ]
 
-    def _rows(self, role: str, router: _Router, inputs: Inputs) -> list[ArmForecasts | None]:
+    def _rows(self, role: str, router: RouterForecasts, inputs: Inputs) -> list[ArmForecasts | None]:
         try:
             rows = router.forecasts(inputs)
         except PREDICTOR_ERRORS as exc:  # the decision goes on without the forecast
@@ -130,7 +130,7 @@ class ForecastingFeaturizer(Featurizer):
             self._failures[role] = ForecastFailures(count=self._failures[role].count + count, latest=why)
 
 
-class _Router:
+class RouterForecasts:
     """One loaded router, what all its forecasts share, and those it made last."""
 
     def __init__(self, served: ServedRouter) -> None:
