@@ -72,6 +72,11 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("POST", "/console/login"): "open",
     ("POST", "/console/logout"): "open",
     ("GET", "/console/static/{digest}/{name}"): "open",
+    ("GET", "/console/jobs"): "reader",
+    ("GET", "/console/jobs/{job_id}"): "reader",
+    ("GET", "/console/jobs/{job_id}/events"): "reader",
+    ("POST", "/console/jobs/{job_id}/cancel"): "writer",
+    ("POST", "/console/jobs/{job_id}/deliveries/{delivery_id}/again"): "writer",
 }
 
 
