@@ -1,1 +1,1 @@
-"""Durable jobs."""
+"""The console."""
