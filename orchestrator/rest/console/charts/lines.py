@@ -14,6 +14,7 @@ from orchestrator.rest.console.charts.svg import chart, hue, legend, percent, ta
 
 TOP, PLOT, FOOT = 14, 150, 22  # pixels: above the plot, its height, below it
 SMALL_HEIGHT = 28
+GUTTER = 14.0  # per cent at the left, for the axis' figures
 MOST_DOTS = 62  # points of a line that are dots too, each with its figure
 LONG = timedelta(days=2)  # beyond it the axis names days alone
 
@@ -79,9 +80,9 @@ def _moments(first: datetime, last: datetime) -> list[Markup]:
     y = TOP + PLOT + 16
     is_long = last - first > LONG
     if first == last:
-        return [text(_moment(first, is_long=False), x="0", y=y, kind="dim")]
+        return [text(_moment(first, is_long=False), x=percent(50 + GUTTER / 2), y=y, kind="dim middle")]
     return [
-        text(_moment(first, is_long=is_long), x="0", y=y, kind="dim"),
+        text(_moment(first, is_long=is_long), x=percent(GUTTER), y=y, kind="dim"),
         text(_moment(last, is_long=is_long), x="100%", y=y, kind="dim end"),
     ]
 
@@ -92,7 +93,7 @@ def _moment(at: datetime, *, is_long: bool) -> str:
 
 def _across(first: datetime, last: datetime) -> Callable[[datetime], float]:
     whole = (last - first).total_seconds()
-    return lambda at: (at - first).total_seconds() / whole * 100 if whole else 50.0
+    return lambda at: GUTTER + (100 - GUTTER) * ((at - first).total_seconds() / whole if whole else 0.5)
 
 
 def _drawn(
