@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,16 +14,6 @@ class Head:
 
     writer: str
     seq: int
-    chain_hash: str  # hex
-
-
-class Link(NamedTuple):
-    """Of an event, what a tree and a chain are made of."""
-
-    position: int
-    writer: str
-    seq: int
-    leaf_hash: str  # hex
     chain_hash: str  # hex
 
 

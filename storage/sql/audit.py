@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from storage.audit_records import Link, LoggedRow
 from storage.canonical import checked_id
-from storage.checkpoint_records import Link
 from storage.errors import RecordNotFound
 from storage.records import AuditEvent, Payload
 from storage.sql.payloads import SOME, payload_from
@@ -39,6 +39,12 @@ PAGE = (
     .limit(bindparam("count"))
 )
 
+ROWS = (
+    select(*(events[name] for name in LoggedRow._fields))
+    .where(events.position > bindparam("after"))
+    .order_by(events.position)
+    .limit(bindparam("count"))
+)
 LINKS = (
     select(events.position, events.writer, events.seq, events.leaf_hash, events.chain_hash)
     .where(events.position > bindparam("after"))
@@ -66,6 +72,10 @@ class SqlAuditLog(SqlStore):
         if row is None:
             raise RecordNotFound(f"No {kind} {subject_id!r} is in the log.")
         return AuditEvent(**row._mapping)
+
+    async def rows(self, *, after_position: int = 0, limit: int = 1000) -> list[LoggedRow]:
+        values = {"after": after_position, "count": max(limit, 0)}
+        return await self.read(lambda connection: [LoggedRow._make(row) for row in connection.execute(ROWS, values)])
 
     async def links(self, *, after_position: int = 0, limit: int = 1000) -> list[Link]:
         values = {"after": after_position, "count": max(limit, 0)}
