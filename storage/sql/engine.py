@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from storage.errors import InvalidInput, LogCorrupt, StorageError, StorageUnavailable
+from storage.sql.quick_reads import QuickReads
 
-READ_CONNECTIONS = 4
+READ_CONNECTIONS = 4  # on a server one of them is for quick reads
 LOCK_POLL_SECONDS = 0.02
 CHECKPOINT_PAGES = 4000  # 16 MB of the write-ahead log: pages that change again and again are copied less often
 APPEND_LOCK = 7_236_110_542_901_183_744  # any number that no other program takes: one appends at a time
@@ -89,9 +90,15 @@ class Database:
     reading: Engine
     patience_seconds: float
     peeking: Peeking | None = None  # None: the database is not in this process
+    quick: QuickReads | None = None  # None: it is
 
     async def peek(self, query: Callable[[Connection], T]) -> T:
-        """The result of a query of microseconds, without a thread where the database is a file."""
+        """The result of a query of microseconds: without a thread where the database is a file, else in company.
+
+        Raises StorageError.
+        """
+        if self.quick is not None:
+            return await self._asked(self.quick, query)
         if self.peeking is None:
             return await self.read(query)
         try:
@@ -104,21 +111,31 @@ class Database:
         return await asyncio.to_thread(self.read_now, query)
 
     def read_now(self, query: Callable[[Connection], T]) -> T:
+        """A connection that broke while nobody looked is replaced once: that is cheaper than to ask each before."""
         try:
-            with self.reading.connect() as connection:
-                return query(connection)
+            try:
+                return self._read(query)
+            except DBAPIError as exc:
+                if not exc.connection_invalidated:
+                    raise
+                self.reading.dispose()
+                return self._read(query)
         except DBAPIError as exc:
             raise self.error(exc) from exc
         except PoolTimeout as exc:
             raise StorageUnavailable(f"Database {self.name!r} answers too slowly: every connection is busy.") from exc
 
-    def lock_appends(self, connection: Connection) -> None:
-        """Waits until no other process writes, until the transaction ends. SQLite's BEGIN IMMEDIATE has done so.
+    def _read(self, query: Callable[[Connection], T]) -> T:
+        with self.reading.connect() as connection:
+            return query(connection)
 
-        So positions are dense and in commit order, and two writers can never wait for each other in a circle.
-        """
-        if not self.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPEND_LOCK})
+    async def _asked(self, quick: QuickReads, query: Callable[[Connection], T]) -> T:
+        try:
+            return await quick.ask(query)
+        except DBAPIError as exc:
+            raise self.error(exc) from exc
+        except TimeoutError as exc:
+            raise StorageUnavailable(f"Database {self.name!r} answers too slowly.") from exc
 
     def error(self, exc: DBAPIError) -> StorageError:
         """The driver's error in our words."""
@@ -132,10 +149,12 @@ class Database:
         return StorageUnavailable(f"Database {self.name!r} failed: {said}.")
 
     def dispose(self) -> None:
-        self.writing.dispose()
-        self.reading.dispose()
         if self.peeking is not None:
             self.peeking.close()
+        if self.quick is not None:
+            self.quick.close()
+        self.writing.dispose()
+        self.reading.dispose()
 
 
 def open_database(url: str, *, is_durable: bool, patience_seconds: float) -> Database:
@@ -212,18 +231,20 @@ def _ensure_wal(connection: sqlite3.Connection, patience_seconds: float) -> None
 def _postgresql(url: URL, *, patience_seconds: float) -> Database:
     url = url.set(drivername="postgresql+psycopg")
     arguments: dict[str, Any] = {"connect_timeout": max(2, round(patience_seconds))}
-    writing = create_engine(url, connect_args=arguments, pool_size=1, max_overflow=0)
-    reading = create_engine(
-        url,
-        connect_args=arguments,
-        pool_size=READ_CONNECTIONS,
-        pool_timeout=patience_seconds,
-        pool_pre_ping=True,
-    )
+    # Autocommit: a query is a transaction by itself, with neither a BEGIN nor a ROLLBACK sent; writers say BEGIN.
+    by_itself: dict[str, Any] = {"connect_args": arguments, "isolation_level": "AUTOCOMMIT"}
+    writing = create_engine(url, pool_size=1, max_overflow=0, **by_itself)
+    reading = create_engine(url, pool_size=READ_CONNECTIONS, pool_timeout=patience_seconds, **by_itself)
+    begin = f"BEGIN; SET LOCAL lock_timeout = {round(patience_seconds * 1000)}"
+    lock = f"SELECT pg_advisory_xact_lock({APPEND_LOCK})"
 
     @event.listens_for(writing, "begin")
     def begin_writing(connection: Connection) -> None:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(patience_seconds * 1000)}")
+        """Waits until no other process writes, until the transaction ends; in one round trip.
+
+        So positions are dense and in commit order, and two writers can never wait for each other in a circle.
+        """
+        connection.exec_driver_sql(f"{begin}; {lock}")
 
     shown = url.set(username=None, password=None, query={})
     return Database(
@@ -233,4 +254,5 @@ def _postgresql(url: URL, *, patience_seconds: float) -> Database:
         writing=writing,
         reading=reading,
         patience_seconds=patience_seconds,
+        quick=QuickReads(reading, patience_seconds=patience_seconds),
     )

@@ -54,7 +54,7 @@ class SqlJobStore(SqlStore):
 
     async def get(self, job_id: str) -> Job:
         checked_id(job_id, "job_id")
-        return await self.database.read(lambda connection: one_job(connection, job_id).job)
+        return await self.database.peek(lambda connection: one_job(connection, job_id).job)
 
     async def find(self, wanted: JobFilter) -> list[Job]:
         query = page_of(wanted)
@@ -65,7 +65,7 @@ class SqlJobStore(SqlStore):
         """Looks first, so that a worker with nothing to do keeps nobody from writing."""
         checked_id(worker, "worker")
         lease, moment = checked_lease(lease_seconds), iso(now, field="now")
-        if not await self.database.read(lambda connection: connection.execute(HAS_WORK, {"now": moment}).scalar()):
+        if not await self.database.peek(lambda connection: connection.execute(HAS_WORK, {"now": moment}).scalar()):
             return []
         made: list[Job] = []
 

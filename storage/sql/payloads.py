@@ -30,7 +30,7 @@ ERASE = (
 class SqlPayloadStore(SqlStore):
     async def get(self, payload_id: str) -> Payload:
         checked_id(payload_id, "payload_id")
-        return await self.read(lambda connection: one_payload(connection, payload_id))
+        return await self.peek(lambda connection: one_payload(connection, payload_id))
 
     async def erase(self, payload_id: str) -> Payload:
         checked_id(payload_id, "payload_id")

@@ -20,7 +20,6 @@ def upgrade(database: Database) -> None:
         return
     try:
         with database.writing.begin() as connection:
-            database.lock_appends(connection)
             found = revision_of(connection)
             if found != HEAD_REVISION:
                 _run_migrations(connection, found, database.name)

@@ -252,7 +252,6 @@ class GroupWriter:
         if self._connection is None:
             self._connection = self.database.writing.connect()
         with self._connection.begin():
-            self.database.lock_appends(self._connection)
             batch = Batch(
                 self._connection,
                 writer=self.writer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -11,10 +12,12 @@ from storage.conformance import written_decision
 from storage.conformance_jobs import submitted
 from storage.conformance_skills import a_skill, added
 from storage.conformance_versions import registered
-from storage.errors import StorageUnavailable
+from storage.errors import RecordNotFound, StorageUnavailable
 from storage.registry import open_stores
 from storage.sql.engine import APPEND_LOCK
+from storage.sql.jobs import SqlJobStore
 from storage.sql.stores import open_sql
+from storage.stores import Stores
 from tests.postgres_server import PostgresServer
 
 psycopg = pytest.importorskip("psycopg")
@@ -27,6 +30,11 @@ OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg
 def url(postgres: PostgresServer) -> Iterator[str]:
     with postgres.database() as url:
         yield url
+
+
+def sql_jobs(stores: Stores) -> SqlJobStore:
+    assert isinstance(stores.jobs, SqlJobStore)
+    return stores.jobs
 
 
 def execute(url: str, statement: str) -> None:
@@ -90,6 +98,53 @@ async def test_a_broken_connection_is_replaced_without_a_word(url: str) -> None:
     assert await stores.decisions.get(before.id) == before
     assert await stores.decisions.get(after.id) == after
     assert (await verify(stores)).is_whole
+    await stores.close()
+
+
+async def test_broken_connections_of_short_and_of_other_reads_are_replaced_without_a_word(url: str) -> None:
+    stores = await open_stores(url)
+    job = await submitted(stores)
+    for _ in range(2):
+        assert await stores.jobs.get(job.id) == job
+        assert await asyncio.gather(*(stores.jobs.events(job.id) for _ in range(8)))
+        execute(url, f"SELECT pg_terminate_backend(pid) {OTHERS}")
+    with pytest.raises(RecordNotFound):
+        await stores.jobs.get("job_unknown")
+    assert await stores.jobs.get(job.id) == job
+    assert await stores.jobs.events(job.id)
+    await stores.close()
+
+
+async def test_short_reads_at_once_share_a_connection_and_each_has_its_own_answer(url: str) -> None:
+    stores = await open_stores(url)
+    jobs = [await submitted(stores) for _ in range(5)]
+    asked = [job.id for job in jobs * 10] + ["job_unknown"]
+    found = await asyncio.gather(*map(stores.jobs.get, asked), return_exceptions=True)
+    assert found[:-1] == jobs * 10
+    assert isinstance(found[-1], RecordNotFound)
+    with psycopg.connect(url) as other:
+        row = other.execute(f"SELECT count(*) {OTHERS}").fetchone()
+    assert row is not None and row[0] <= 3  # the writer's, one that looked for the migration, and this one
+    await stores.close()
+
+
+async def test_short_read_with_a_programming_error_tells_its_caller_and_the_next_one_works(url: str) -> None:
+    stores = await open_sql(url)
+    job = await submitted(stores)
+    with pytest.raises(ZeroDivisionError):
+        await sql_jobs(stores).database.peek(lambda connection: 1 // 0)
+    assert await stores.jobs.get(job.id) == job
+    await stores.close()
+
+
+async def test_short_read_that_the_database_does_not_answer_fails_in_bounded_time(url: str) -> None:
+    stores = await open_sql(url, patience_seconds=0.2)
+    job = await submitted(stores)
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StorageUnavailable, match="answers too slowly"):
+            await stores.jobs.get(job.id)
+    assert await stores.jobs.get(job.id) == job
     await stores.close()
 
 
