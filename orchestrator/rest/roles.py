@@ -72,6 +72,8 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("POST", "/console/login"): "open",
     ("POST", "/console/logout"): "open",
     ("GET", "/console/static/{digest}/{name}"): "open",
+    ("GET", "/console/decisions"): "reader",
+    ("GET", "/console/decisions/newer"): "reader",
     ("GET", "/console/jobs"): "reader",
     ("GET", "/console/jobs/{job_id}"): "reader",
     ("GET", "/console/jobs/{job_id}/events"): "reader",

@@ -69,6 +69,54 @@
     if (question && !window.confirm(question)) event.preventDefault();
   };
 
+  // Following along: an element with data-poll asks for newer rows each so many milliseconds, while anybody can look.
+  const MOST_ROWS = 300;
+  const polls = () => [...document.querySelectorAll("[data-poll]")];
+  const isPaused = (poll) => poll.querySelector('[data-poll-pause][aria-pressed="true"]') !== null;
+  const tick = () => {
+    for (const poll of polls()) {
+      const isDue = Date.now() - Number(poll.dataset.last || 0) >= Number(poll.dataset.poll);
+      if (!isDue || isPaused(poll) || document.visibilityState !== "visible" || poll.dataset.stopped) continue;
+      poll.dataset.last = String(Date.now());
+      window.htmx.trigger(poll, "poll");
+    }
+  };
+  const onPollRequest = (event) => {
+    if (!event.target.matches("[data-poll]")) return;
+    const rows = [...document.querySelectorAll("#rows tr[data-position]")];
+    event.detail.parameters.after = rows.length ? rows[0].dataset.position : "0";
+    const underWay = rows.filter((row) => row.dataset.underWay).slice(0, 20).map((row) => row.dataset.underWay);
+    if (underWay.length) event.detail.parameters.under_way = underWay.join(",");
+  };
+  const onPollAnswer = (event) => {
+    const poll = event.detail.requestConfig && event.detail.requestConfig.elt;
+    if (!poll || !poll.matches("[data-poll]") || event.detail.xhr.status === 204) return;
+    const said = poll.querySelector("[data-poll-said]");
+    if (!event.detail.xhr.responseText.trimStart().startsWith("<tr")) {
+      event.detail.shouldSwap = false;
+      poll.dataset.stopped = "yes";
+      said.textContent = "New ones do not appear any more: load the page again.";
+      return;
+    }
+    for (const row of document.querySelectorAll("#rows tr.new")) row.classList.remove("new");
+    const found = (event.detail.xhr.responseText.match(/<tr [^>]*class="new"/g) || []).length;
+    if (found) said.textContent = `${found} new ${found === 1 ? "decision" : "decisions"}`;
+  };
+  const trim = () => { for (const row of [...document.querySelectorAll("#rows tr[data-position]")].slice(MOST_ROWS)) row.remove(); };
+  const onPause = (event) => {
+    const button = event.target.closest("[data-poll-pause]");
+    if (!button) return;
+    const willPause = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(willPause));
+    button.textContent = willPause ? "Go on" : "Pause";
+    button.parentElement.querySelector("[data-poll-said]").textContent = willPause ? "Paused." : "New decisions appear by themselves.";
+  };
+  setInterval(tick, 100);
+  document.addEventListener("htmx:configRequest", onPollRequest);
+  document.addEventListener("htmx:beforeSwap", onPollAnswer);
+  document.addEventListener("htmx:afterSettle", trim);
+  document.addEventListener("click", onPause);
+
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", onClick);
   document.addEventListener("submit", onSubmit, true);
