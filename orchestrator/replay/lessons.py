@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Self
@@ -52,12 +52,20 @@ class Learner:
             self._shape = Shape.of(decision)
         if decision.candidate_id is None or lesson.reward.judged_by == SELF_JUDGED:
             return
-        if Shape.of(decision) != self._shape:
+        if not self.fits(decision):
             return
         context, told = context_of(decision), lesson_of(decision, lesson.reward)
         for policy in self._policies.values():
             policy.observe(decision.candidate_id, context, told)
         self._name_to_sha256.clear()
+
+    def teach_all(self, lessons: Iterable[Lesson]) -> None:
+        for lesson in lessons:
+            self.teach(lesson)
+
+    def fits(self, decision: Decision) -> bool:
+        """Whether the policies can read this decision's context."""
+        return self._shape is None or Shape.of(decision) == self._shape
 
     def policy(self, name: str) -> Policy:
         return self._policies[name]

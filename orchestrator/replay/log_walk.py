@@ -46,7 +46,7 @@ async def writer_of(stores: Stores, position: int) -> str:
 async def timeline_of(stores: Stores, writer: str, *, until: int, relearn_limit: int) -> Timeline:
     """Of the process that is this writer, up to the event at `until`."""
     opened_at, events = await _since_opening(stores, writer, until)
-    base = await _relearned(stores, before=opened_at, limit=relearn_limit)
+    base = await relearned(stores, before=opened_at, limit=relearn_limit)
     id_to_decision = {e.subject_id: decision_from(e.canonical) for e in events if e.kind == DECISION}
     rewarded = {lesson.decision.id for lesson in base}
     own, others = list[Lesson](), list[Lesson]()
@@ -89,7 +89,7 @@ async def _since_opening(stores: Stores, writer: str, until: int) -> tuple[int, 
     raise LogCorrupt(f"The log does not say when writer {writer!r} opened.", hint="Check it: antroute audit verify")
 
 
-async def _relearned(stores: Stores, *, before: int, limit: int) -> tuple[Lesson, ...]:
+async def relearned(stores: Stores, *, before: int, limit: int) -> tuple[Lesson, ...]:
     """The newest reward of each of the newest rewarded decisions, oldest first, as a start learns them."""
     id_to_reward: dict[str, tuple[int, Reward]] = {}  # newest first
     id_to_decision: dict[str, Decision] = {}

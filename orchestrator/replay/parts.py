@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from orchestrator.candidates import candidates_in
 from orchestrator.policies import made_policies, weights_in
@@ -28,9 +29,12 @@ class ReplayParts:
     encoder: Callable[[], CachedEncoder]
     weights: Weights  # of who says nothing else
     relearn_limit: int
+    cache_dir: Path | None = None  # keeps vectors of texts there, where they outlive an erasure; None: nowhere
 
 
-def parts_of(settings: Settings, stores: Stores, *, encoder: Encoder | None = None) -> ReplayParts:
+def parts_of(
+    settings: Settings, stores: Stores, *, encoder: Encoder | None = None, keeps_vectors: bool = False
+) -> ReplayParts:
     """`encoder`: the one that is open already; else the settings' one, opened when it is first needed."""
     candidates = candidates_in(settings)
 
@@ -51,4 +55,5 @@ def parts_of(settings: Settings, stores: Stores, *, encoder: Encoder | None = No
         encoder=opened,
         weights=weights_in(settings),
         relearn_limit=settings.relearn_limit,
+        cache_dir=settings.cache_dir / "embeddings" if keeps_vectors else None,
     )

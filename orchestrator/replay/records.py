@@ -11,7 +11,8 @@ from routing.evaluation.off_policy import OffPolicy, Refusal
 
 Recomputed = Literal["bit_equal", "within_1e-6", "differ", "not_recomputed"]
 RouterKind = Literal["logged", "policy", "version", "folder", "reference"]
-CostSource = Literal["logged", "cost_head", "task_mean", "candidate_mean", "overall_mean"]
+# the log's own; what the router expects; means of the log by candidate and task, by candidate; the stored worst case
+CostSource = Literal["logged", "cost_head", "task_mean", "candidate_mean", "worst_case"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +97,9 @@ class Traffic:
     replayed: int
     excluded: Mapping[str, int]  # reason to how many
     judged: int  # of the replayed ones: with a known quality
-    first_position: int  # in the log, of the first and last decision that was found; 0: none
+    first_position: int  # in the log, of the first and last decision that was taken; 0: none
     last_position: int
-    log_sha256: str  # over the leaf hashes of the decisions that were found, in the log's order
+    log_sha256: str  # over the leaf hashes of the decisions that were taken, in the log's order
     candidates: tuple[str, ...]
 
 
