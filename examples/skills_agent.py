@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from orchestrator import Orchestrator, Run
-from orchestrator.explain import trace_lines
+from orchestrator.explain_trace import trace_lines
 from orchestrator.settings import load_settings
 
 OWN_SKILLS = Path(__file__).parent / "skills"

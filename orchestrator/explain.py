@@ -2,112 +2,153 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
 
+from orchestrator.explain_layout import BAD, BOLD, FAINT, GOOD, NOTED, bar, cell, cells_of, labelled, line, wrapped
 from orchestrator.explain_router import router_lines
 from orchestrator.explain_skills import skill_lines
-from orchestrator.reading import Attempt, Trace
+from orchestrator.explanation import Considered, Explanation, Verdict, explanation_of
+from orchestrator.explanation_flips import WOULD
+from orchestrator.reading import Attempt
 from orchestrator.texts import printable
 from storage.budget_records import RESOURCES
 from storage.money import dollars, quantity
-from storage.records import Assessment, Decision, Outcome
+from storage.records import Decision, Outcome
 
-BAR_WIDTH = 20
-CLOSE_MARGIN = 0.05  # of score
+if TYPE_CHECKING:
+    from rich.text import Text
+
+WIDTH = 120  # columns, where nobody says another
+BAR_WIDTH = 10
+INDENT = 4
+FIGURES = 2 + 5 + 1 + BAR_WIDTH + 1 + 8 + 2  # columns of a candidate's line beside its name and its terms
+VERDICT_TO_STYLE: dict[Verdict, str] = {"nobody": BAD, "exploration": NOTED, "level": NOTED, "close": NOTED}
 
 
-def explain(attempt: Attempt) -> list[str]:
+def explain(attempt: Attempt, *, width: int = WIDTH) -> list[str]:
     """The lines that answer: why this one?"""
-    decision = attempt.decision
+    return [each.plain.rstrip() for each in explanation_lines(explanation_of(attempt), width=width)]
+
+
+def explanation_lines(explanation: Explanation, *, width: int = WIDTH) -> list[Text]:
+    """The same with styles, for a terminal of so many columns."""
+    decision = explanation.decision
+    place = f"(run {decision.run_id}, step '{decision.step}', attempt {decision.attempt})"
     return [
-        f"{decision.id}  (run {decision.run_id}, step {decision.step!r}, attempt {decision.attempt})",
-        _verdict(decision),
-        "",
-        *_task(decision),
-        *router_lines(decision),
-        *_allowed(decision),
-        *_masked(decision),
-        *skill_lines(decision),
-        *_money(decision, attempt.outcomes),
-        *(line for outcome in attempt.outcomes for line in _outcome(outcome)),
-        *(f"Reward    {reward.value:.3f}, learned by every policy" for reward in attempt.rewards),
+        *(line((each, BOLD)) for each in wrapped(printable(f"{decision.id}  {place}"), width)),
+        *(
+            line((each, VERDICT_TO_STYLE.get(explanation.verdict, GOOD)))
+            for each in wrapped(explanation.headline, width)
+        ),
+        line(),
+        *_task(decision, width),
+        *router_lines(decision, width=width),
+        *_allowed(explanation, width),
+        *_masked(explanation, width),
+        *_flips(explanation, width),
+        *skill_lines(decision, width=width),
+        *_money(explanation, width),
+        *chain.from_iterable(outcome_lines(outcome, width=width) for outcome in explanation.outcomes),
+        *chain.from_iterable(
+            labelled("Reward", f"{reward.value:.3f}, learned by every policy", width=width)
+            for reward in explanation.rewards
+        ),
     ]
 
 
-def allowed(decision: Decision) -> list[Assessment]:
-    """The candidates that could be picked, best score first."""
-    return sorted((a for a in decision.assessments if a.mask_reason is None), key=lambda a: -a.score)
+def outcome_lines(outcome: Outcome, *, width: int) -> list[Text]:
+    """What happened, or what was judged."""
+    quality = "not judged yet" if outcome.quality is None else f"quality {outcome.quality:.2f} by {outcome.judged_by}"
+    if outcome.status == "judged":
+        return labelled("Verdict", quality, width=width)
+    tokens = f"{outcome.usage.input + outcome.usage.cache_read} tokens in, {outcome.usage.output} out"
+    words = f"{outcome.status} in {outcome.latency_seconds:.2f} s, {tokens}, {dollars(outcome.cost_usd)}; {quality}"
+    style = "" if outcome.status == "succeeded" else BAD
+    lines = labelled("Outcome", words, width=width, style=style)
+    if outcome.error_code:
+        said = printable(f"{outcome.error_code}: {outcome.error_message}")
+        lines += labelled("", said, width=width, style=BAD)
+    return lines
 
 
-def margin(decision: Decision) -> float | None:
-    """How far the chosen one's score was above the best other's; negative where exploration picked a lesser one."""
-    chosen = [a.score for a in allowed(decision) if a.candidate_id == decision.candidate_id]
-    others = [a.score for a in allowed(decision) if a.candidate_id != decision.candidate_id]
-    return chosen[0] - max(others) if chosen and others else None
-
-
-def trace_lines(trace: Trace) -> list[str]:
-    """The run as a tree of spans, with its decisions' outcomes under it."""
-    lines = [f"{trace.run_id}  cost {dollars(trace.cost_usd)}"]
-    lines.append(f"  query   {_short(trace.query_text)}")
-    lines.append(f"  answer  {_short(trace.answer_text)}")
-    for attempt in trace.attempts:
-        decision = attempt.decision
-        lines.append(f"  decision {decision.id}: {decision.candidate_id or 'nobody'} (p = {decision.propensity:.3f})")
-        lines += [f"    {line}" for line in skill_lines(decision)]
-        lines += [f"    {line}" for outcome in attempt.outcomes for line in _outcome(outcome)]
-    return lines + list(_span_lines(trace))
-
-
-def _verdict(decision: Decision) -> str:
-    if decision.candidate_id is None:
-        return "Nobody was picked: every candidate is masked."
-    gap = margin(decision)
-    words = f"Picked {decision.candidate_id} with probability {decision.propensity:.3f}, by policy {decision.policy!r}"
-    if gap is None:
-        return f"{words}; it was the only one allowed."
-    if gap < 0:
-        return f"{words}; its score is {-gap:.3f} below the best: this was exploration."
-    if gap == 0:
-        return f"{words}; level with another, so chance decided."
-    flip = "a close call" if gap < CLOSE_MARGIN else f"a rival would need {gap:.3f} more to win"
-    return f"{words}; ahead by {gap:.3f}: {flip}."
-
-
-def _task(decision: Decision) -> Iterator[str]:
+def _task(decision: Decision, width: int) -> list[Text]:
     likeliest = sorted(decision.task_mixture.items(), key=lambda item: -item[1])[:3]
     mixture = ", ".join(f"{task} {share:.2f}" for task, share in likeliest)
-    yield f"Task      {mixture}   (encoder {decision.encoder})"
+    return labelled("Task", printable(f"{mixture}   (encoder {decision.encoder})"), width=width)
 
 
-def _allowed(decision: Decision) -> Iterator[str]:
-    yield "Allowed"
-    for a in allowed(decision):
-        bar = "█" * round(a.probability * BAR_WIDTH)
-        mark = "→" if a.candidate_id == decision.candidate_id else " "
-        parts = ", ".join(f"{name} {value:+.3f}" for name, value in a.contributions.items())
-        yield f"  {mark} {a.candidate_id:<36} p {a.probability:.3f} {bar:<{BAR_WIDTH}} score {a.score:+.3f} = {parts}"
-
-
-def _masked(decision: Decision) -> Iterator[str]:
-    masked = [a for a in decision.assessments if a.mask_reason is not None]
-    if masked:
-        yield "Masked"
-    for a in masked:
-        yield f"    {a.candidate_id:<36} {a.mask_reason}"
-
-
-def _money(decision: Decision, outcomes: Sequence[Outcome]) -> Iterator[str]:
-    spent = sum((outcome.cost_usd for outcome in outcomes), Decimal(0))
-    yield (
-        f"Budget    {dollars(decision.budget_before_usd)} before, {dollars(decision.budget_reserved_usd)} held, "
-        f"{dollars(spent)} spent, {dollars(decision.budget_before_usd - spent)} after"
+def _allowed(explanation: Explanation, width: int) -> Iterator[Text]:
+    """A line each; the terms stand beside it where all fit, else below."""
+    if not explanation.allowed:
+        return
+    names = [each.candidate_id for each in explanation.allowed]
+    name_width = cells_of(names, most=max(width - FIGURES, 16), least=8)
+    sums = [_sum(each) for each in explanation.allowed]
+    is_beside = max(map(len, sums)) <= width - name_width - FIGURES
+    yield line(
+        (f"{'Allowed':<{name_width + 4}}", BOLD), (f"{'chance':<{BAR_WIDTH + 7}}", FAINT), (f"{'score':>8}", FAINT)
     )
+    for each, text in zip(explanation.allowed, sums, strict=True):
+        style = GOOD if each.is_chosen else ""
+        row = line(
+            ("→ " if each.is_chosen else "  ", style),
+            (cell(each.candidate_id, name_width), style),
+            f"  {each.probability:.3f} ",
+            (bar(each.probability, BAR_WIDTH), style),
+            f" {_signed(each.score):>8}",
+        )
+        yield row.append(f"  {text}") if is_beside else row
+        if not is_beside:
+            yield from (line(" " * INDENT, (part, FAINT)) for part in wrapped(text, width - INDENT))
+
+
+def _sum(considered: Considered) -> str:
+    """The terms that count for anything, the largest first."""
+    parts = ", ".join(f"{term.name} {_signed(term.value)}" for term in considered.terms if term.value)
+    return f"= {printable(parts)}" if parts else ""
+
+
+def _signed(value: float) -> str:
+    """Three decimals, or two digits of what would be nothing with three."""
+    return f"{value:+.3f}" if not value or abs(value) >= 0.0005 else f"{value:+.2g}"
+
+
+def _masked(explanation: Explanation, width: int) -> Iterator[Text]:
+    if not explanation.masked:
+        return
+    yield line(("Masked", BOLD))
+    name_width = cells_of([each.candidate_id for each in explanation.masked], most=max(width // 3, 16), least=8)
+    for each in explanation.masked:
+        first, *rest = wrapped(printable(each.mask_reason or ""), width - name_width - 4)
+        yield line("  ", (cell(each.candidate_id, name_width), FAINT), f"  {first}")
+        yield from (line(" " * (name_width + 4), part) for part in rest)
+
+
+def _flips(explanation: Explanation, width: int) -> Iterator[Text]:
+    """What would have put another first; a rival's ways stand together."""
+    before = None
+    for place, flip in enumerate(explanation.flips):
+        words = flip.words
+        if flip.candidate_id == before and WOULD in words:
+            words = f"… or {words.split(WOULD, 1)[1]}"
+        yield from labelled("" if place else "Otherwise", words, width=width)
+        before = flip.candidate_id
+
+
+def _money(explanation: Explanation, width: int) -> Iterator[Text]:
+    money, decision = explanation.money, explanation.decision
+    held, spent = f"{dollars(money.held_usd)} held", f"{dollars(money.spent_usd)} spent"
+    words = f"{dollars(money.before_usd)} before, {held}, {spent}, {dollars(money.after_usd)} after"
+    if money.held_usd > money.before_usd:  # what was there bounds what is held, where there is a limit
+        words = f"no limit in USD; {held}, {spent}"
+    yield from labelled("Budget", words, width=width)
     if decision.resources_reserved:
-        yield f"          {_resources(decision)}"
+        yield from labelled("", _resources(decision), width=width)
     state = decision.policy_sha256[:12]
-    yield f"Random    Philox seed {decision.rng_seed}, counter {decision.rng_counter}; policy state {state}"
+    random = f"Philox seed {decision.rng_seed}, counter {decision.rng_counter}; policy state {state}"
+    yield from labelled("Random", random, width=width)
 
 
 def _resources(decision: Decision) -> str:
@@ -119,40 +160,3 @@ def _resources(decision: Decision) -> str:
             of = "" if before is None else f" of {quantity(name, before)}"
             texts.append(f"{quantity(name, held)}{of}")
     return f"and {', '.join(texts)} held" if texts else "and nothing else held"
-
-
-def _outcome(outcome: Outcome) -> Iterator[str]:
-    quality = "not judged yet" if outcome.quality is None else f"quality {outcome.quality:.2f} by {outcome.judged_by}"
-    if outcome.status == "judged":
-        yield f"Verdict   {quality}"
-        return
-    tokens = f"{outcome.usage.input + outcome.usage.cache_read} tokens in, {outcome.usage.output} out"
-    yield (
-        f"Outcome   {outcome.status} in {outcome.latency_seconds:.2f} s, {tokens}, "
-        f"{dollars(outcome.cost_usd)}; {quality}"
-    )
-    if outcome.error_code:
-        yield f"          {outcome.error_code}: {outcome.error_message}"
-
-
-def _span_lines(trace: Trace) -> Iterator[str]:
-    known = {span.id for span in trace.spans}
-    ordered = sorted(trace.spans, key=lambda span: span.started_at)
-
-    def below(parent_id: str | None, depth: int) -> Iterator[str]:
-        for span in ordered:
-            if (span.parent_id if span.parent_id in known else None) != parent_id:
-                continue
-            details = printable(", ".join(f"{key} {value}" for key, value in span.attributes.items()))
-            failed = " FAILED" if span.is_failed else ""
-            yield f"  {'  ' * depth}{span.name:<14} {span.seconds * 1000:9.1f} ms{failed}  {details}"
-            yield from below(span.id, depth + 1)
-
-    yield from below(None, 0)
-
-
-def _short(text: str | None, *, most: int = 100) -> str:
-    if text is None:
-        return "(erased, or none)"
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"

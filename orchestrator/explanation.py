@@ -123,7 +123,12 @@ def _verdict(decision: Decision, gap: float | None) -> Verdict:
         return "level"
     if gap < 0:
         return "exploration"
-    return "close" if gap < CLOSE_MARGIN else "clear"
+    return "close" if gap < CLOSE_MARGIN and not _has_prices_alone(decision) else "clear"
+
+
+def _has_prices_alone(decision: Decision) -> bool:
+    """Whether scores are dollars, which `CLOSE_MARGIN` says nothing of."""
+    return all(set(a.contributions) <= {"price"} for a in decision.assessments)
 
 
 def _headline(decision: Decision, verdict: Verdict, gap: float | None) -> str:

@@ -19,6 +19,7 @@ MOST_TIMES = 10.0  # a weight is not raised beyond so many times what it was
 MOST_OVERSHOOT = 0.1  # of a change: a told figure goes beyond the least one that does it by no more than this
 MOST_DIGITS = 9
 NAME_CHARACTERS = 40
+WOULD = " would have scored best "
 OTHER = "other"  # what a stored score holds beyond its terms
 PACING = "pacing"  # a price on cost, of those alone who are allowed
 
@@ -125,9 +126,7 @@ def _of(rival: _Rival, terms: Terms, decision: Decision, reference: Reference | 
         way = min(ways, key=lambda way: way.size, default=None)
         if way is not None:
             name = short_name(rival.candidate_id)
-            yield Flip(
-                candidate_id=rival.candidate_id, gap=rival.gap, words=f"{name} would have scored best {way.words}."
-            )
+            yield Flip(candidate_id=rival.candidate_id, gap=rival.gap, words=f"{name}{WOULD}{way.words}.")
 
 
 def _by_weight(rival: _Rival, terms: Terms, decision: Decision) -> Iterator[_Way]:
@@ -272,6 +271,9 @@ def _by_absence(rival: _Rival, terms: Terms) -> Iterator[_Way]:
 
 
 def _by_score(rival: _Rival, terms: Terms) -> Iterator[_Way]:
+    """Not where the score is a price: then that says it."""
+    if "price" in terms[rival.candidate_id]:
+        return
     text = _figure_past(rival.gap, 0.0, lambda more: _with(terms, rival, OTHER, more))
     if text is not None:
         yield _Way(size=rival.gap, words=f"with {text} more of score")
@@ -284,7 +286,7 @@ def _if_allowed(decision: Decision, terms: Terms) -> Iterator[Flip]:
     masked = sorted((a for a in decision.assessments if a.mask_reason is not None), key=lambda a: -a.score)
     better = (a for a in masked if leads({**terms, a.candidate_id: terms_of(a)}, a.candidate_id))
     for assessment in islice(better, NEAR_RIVALS):
-        words = f"{short_name(assessment.candidate_id)} would have scored best had it not been masked."
+        words = f"{short_name(assessment.candidate_id)}{WOULD}had it not been masked."
         yield Flip(candidate_id=assessment.candidate_id, gap=0.0, words=words)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -15,11 +16,14 @@ import typer
 from orchestrator.texts import printable
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from orchestrator.sdk import Orchestrator
     from skills.progress import Progress
     from storage.stores import Stores
 
 SQLITE = "sqlite:///"
+PIPED_COLUMNS = 120  # where the output is no terminal, and COLUMNS does not say
 
 T = TypeVar("T")
 OnFetch = Callable[[int, int, str], None]
@@ -35,6 +39,23 @@ def say(text: str = "") -> None:
 def note(text: str) -> None:
     """For people, beside the output: goes to stderr."""
     sys.stderr.write(f"{text}\n")
+
+
+def columns() -> int:
+    """How wide the terminal is."""
+    return shutil.get_terminal_size((PIPED_COLUMNS, 24)).columns
+
+
+def say_lines(lines: Sequence[Text]) -> None:
+    """Lines that fit the terminal already; in colours where it is one that shows them and NO_COLOR is not set."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    for each in lines:
+        if console.is_terminal:
+            console.print(each)
+        else:
+            say(each.plain.rstrip())
 
 
 def say_json(value: object) -> None:

@@ -115,6 +115,11 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     return ROUTER.checked(body, _manifest, where=str(folder)), str(body["sha256"])
 
 
+def manifest_in(files: Mapping[str, bytes], *, where: str = "the registry") -> Manifest:
+    """The manifest among the files' contents by name, without the weights. Raises ArtifactRefused."""
+    return ROUTER.checked(ROUTER.manifest(files, where=where), _manifest, where=where)
+
+
 def _body(manifest: Manifest) -> dict[str, Any]:
     return {**asdict(manifest), "cards": [card.to_json() for card in manifest.cards]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from orchestrator import Orchestrator
-from orchestrator.explain import trace_lines
+from orchestrator.explain_trace import trace_lines
 from orchestrator.run_options import RunOptions
 
 SMALL, LARGE = "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"  # 491 MB and 1.1 GB, fetched once

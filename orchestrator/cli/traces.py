@@ -6,41 +6,45 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.terminal import AsJson, StoreUrl, opened_stores, run, say, say_json, say_table
+from orchestrator.cli.trace_export import export_command
+from orchestrator.cli.trace_filters import TraceWish, with_filters
+from orchestrator.cli.trace_tail import tail_command
+from orchestrator.terminal import AsJson, StoreUrl, columns, opened_stores, run, say, say_json, say_lines
 
 if TYPE_CHECKING:
     from orchestrator.reading import Attempt, Trace
     from storage.stores import Stores
+    from storage.summary_records import Grouping, SummaryFilter
 
 app = typer.Typer(help="What was decided, why, and what came of it.", no_args_is_help=True)
+app.command("tail")(tail_command)
+app.command("export")(export_command)
 
+LAST = "last"
+MAKE_ONE = 'antroute ask "What is 17% of 2340?"'
 Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="How many, newest first.")]
-Candidate = Annotated[str | None, typer.Option("--candidate", help="Only this candidate's.")]
-Policy = Annotated[str | None, typer.Option("--policy", help="Only this policy's.")]
-AnyId = Annotated[str, typer.Argument(help="A run's id, or a decision's.")]
+Cursor = Annotated[int | None, typer.Option("--cursor", min=0, help="Where the page before ended: `next_cursor`.")]
+AnyId = Annotated[str, typer.Argument(help="A run's id, or a decision's; or `last`.")]
 
 
 @app.command("list")
+@with_filters
 def list_decisions(
-    limit: Limit = 20,
-    candidate: Candidate = None,
-    policy: Policy = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
+    wish: TraceWish, limit: Limit = 20, cursor: Cursor = None, store: StoreUrl = None, as_json: AsJson = False
 ) -> None:
     """The newest decisions, one a line."""
-    run(_list(limit, candidate, policy, store, as_json))
+    run(_list(wish, limit, cursor, store, as_json))
 
 
 @app.command()
 def last(store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """The newest run: its spans, decisions and costs."""
-    run(_show(None, store, as_json))
+    """The newest run: its steps, decisions and costs."""
+    run(_show(LAST, store, as_json))
 
 
 @app.command()
 def show(id: AnyId, store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """A run: its spans, decisions and costs."""
+    """A run: its steps, decisions and costs."""
     run(_show(id, store, as_json))
 
 
@@ -50,44 +54,51 @@ def explain(id: AnyId, store: StoreUrl = None, as_json: AsJson = False) -> None:
     run(_explain(id, store, as_json))
 
 
-async def _list(limit: int, candidate: str | None, policy: str | None, store: str | None, as_json: bool) -> None:
-    from orchestrator.reading import attempt_of
-    from orchestrator.views import attempt_view
-    from storage.money import dollars
-    from storage.stores import DecisionFilter
+async def _list(wish: TraceWish, limit: int, cursor: int | None, store: str | None, as_json: bool) -> None:
+    from dataclasses import replace
+
+    from orchestrator.cli.trace_rows import Table, caught_up
+    from orchestrator.views import record_view
 
     async with opened_stores(store) as stores:
-        found = await stores.decisions.find(DecisionFilter(limit=limit, candidate_id=candidate, policy=policy))
-        attempts = [await attempt_of(stores, stored.decision.id) for stored in found]
+        wanted = replace(await wish.filter(stores), before_position=cursor, limit=limit)
+        await caught_up(stores.summaries)
+        found = await stores.summaries.find(wanted)
+        empty = "" if found or as_json else await _why_empty(stores, wish, wanted)
+    next_cursor = found[-1].position if len(found) == limit else None
     if as_json:
-        say_json([attempt_view(attempt) for attempt in attempts])
+        say_json({"decisions": [record_view(each) for each in found], "next_cursor": next_cursor})
         return
-    if not attempts:
-        say('No decisions yet. Make one: antroute ask "What is 17% of 2340?"')
+    if empty:
+        say(empty)
         return
-    rows = []
-    for attempt in attempts:
-        decision, verdicts = attempt.decision, [o.quality for o in attempt.outcomes if o.quality is not None]
-        rows.append(
-            [
-                decision.decided_at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-                decision.id,
-                decision.run_id,
-                decision.candidate_id or "nobody",
-                f"{decision.propensity:.3f}",
-                decision.policy,
-                decision.task,
-                ", ".join(o.status for o in attempt.outcomes) or "running",
-                f"{verdicts[-1]:.2f}" if verdicts else "-",
-                dollars(attempt.cost_usd),
-            ]
-        )
-    columns = ["decided", "decision", "run", "candidate", "p", "policy", "task", "outcome", "quality", "cost"]
-    say_table(columns, rows)
+    table = Table(found, width=columns())
+    say_lines([table.head(), *(table.row(each) for each in found)])
 
 
-async def _show(id: str | None, store: str | None, as_json: bool) -> None:
-    from orchestrator.explain import trace_lines
+async def _why_empty(stores: Stores, wish: TraceWish, wanted: SummaryFilter) -> str:
+    """Whether there is nothing at all, or the options left nothing, and which command shows some."""
+    from storage.summary_records import SummaryFilter, TotalsFilter
+
+    if not await stores.summaries.find(SummaryFilter(limit=1)):
+        return f"No decisions yet. Make one: {MAKE_ONE}"
+    if not wish.words:
+        return "No decisions before this cursor. From the newest on: antroute traces list"
+    words = f"No decision fits {wish.words}. Without filters there are some: antroute traces list"
+    named: tuple[tuple[Grouping, str | None], ...] = (
+        ("candidate", wanted.candidate_id),
+        ("policy", wanted.policy),
+        ("task", wanted.task),
+    )
+    for by, name in named:
+        known = [] if name is None else [each.key for each in await stores.summaries.totals(TotalsFilter(by=by))]
+        if known and name not in known:
+            words += f"\nNo decision has the {by} {name!r}; those that have: {', '.join(filter(None, known[:20]))}."
+    return words
+
+
+async def _show(id: str, store: str | None, as_json: bool) -> None:
+    from orchestrator.explain_trace import trace_texts
     from orchestrator.views import trace_view
 
     async with opened_stores(store) as stores:
@@ -95,33 +106,37 @@ async def _show(id: str | None, store: str | None, as_json: bool) -> None:
     if as_json:
         say_json(trace_view(trace))
     else:
-        say("\n".join(trace_lines(trace)))
+        say_lines(trace_texts(trace, width=columns()))
 
 
 async def _explain(id: str, store: str | None, as_json: bool) -> None:
-    from orchestrator.explain import explain as explain_attempt
+    from orchestrator.explain import explanation_lines
+    from orchestrator.explain_layout import line
+    from orchestrator.explained import explained, explanation_view
     from orchestrator.reading import attempt_of
-    from orchestrator.views import attempt_view
 
     async with opened_stores(store) as stores:
         attempts: tuple[Attempt, ...]
-        attempts = (await _trace(stores, id)).attempts if id.startswith("run_") else (await attempt_of(stores, id),)
+        is_run = id == LAST or id.startswith("run_")
+        attempts = (await _trace(stores, id)).attempts if is_run else (await attempt_of(stores, id),)
+        explanations = [await explained(stores, attempt) for attempt in attempts]
     if as_json:
-        say_json([attempt_view(attempt) for attempt in attempts])
-    else:
-        say("\n\n".join("\n".join(explain_attempt(attempt)) for attempt in attempts))
+        say_json([explanation_view(each) for each in explanations])
+        return
+    for place, each in enumerate(explanations):
+        say_lines([line()] * bool(place) + explanation_lines(each, width=columns()))
 
 
-async def _trace(stores: Stores, id: str | None) -> Trace:
+async def _trace(stores: Stores, id: str) -> Trace:
     from orchestrator.reading import trace_of
     from storage.errors import RecordNotFound
     from storage.stores import DecisionFilter
 
-    if id is not None and id.startswith("decision_"):
+    if id.startswith("decision_"):
         id = (await stores.decisions.get(id)).run_id
-    if id is None:
+    if id == LAST:
         newest = await stores.decisions.find(DecisionFilter(limit=1))
         if not newest:
-            raise RecordNotFound("No run yet.", hint='Make one: antroute ask "What is 17% of 2340?"')
+            raise RecordNotFound("No run yet.", hint=f"Make one: {MAKE_ONE}")
         id = newest[0].decision.run_id
     return await trace_of(stores, id)

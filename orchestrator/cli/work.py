@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.terminal import AsJson, note, opened, run, say, say_json
+from orchestrator.terminal import AsJson, columns, note, opened, run, say, say_json, say_lines
 
 if TYPE_CHECKING:
     from orchestrator.run_options import RunOptions
@@ -120,7 +120,9 @@ async def _route(text: str, budget: float | None, policy: str | None, candidate:
 
         say_json(plain(decision))
         return
-    from orchestrator.explain import explain
+    from orchestrator.explain import explanation_lines
+    from orchestrator.explanation import explanation_of
     from orchestrator.reading import Attempt
 
-    say("\n".join(explain(Attempt(decision=decision, outcomes=(), rewards=()))))
+    explanation = explanation_of(Attempt(decision=decision, outcomes=(), rewards=()))
+    say_lines(explanation_lines(explanation, width=columns()))

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from orchestrator.demo.contest import Answered, Standing
 from orchestrator.demo.result import DemoResult
-from orchestrator.explain import explain, margin
+from orchestrator.explain import explanation_lines
+from orchestrator.explanation import explanation_of, margin_of
 from orchestrator.service import Service
 from orchestrator.views import plain
 from storage.audit import Verification
@@ -41,7 +42,9 @@ async def report(result: DemoResult, verification: Verification, service: Servic
     for answered in await chosen_for_explaining(result.standings, service):
         console.print()
         console.print(f"Q: {answered.question.text}\nA: {answered.answer}", markup=False)
-        console.print("\n".join(explain(await service.attempt(answered.decision_id))), markup=False, soft_wrap=True)
+        explanation = explanation_of(await service.attempt(answered.decision_id))
+        for each in explanation_lines(explanation, width=console.width):
+            console.print(each, soft_wrap=True)
     console.print()
     for line in _epilogue(result, verification):
         console.print(line, markup=False, soft_wrap=True)
@@ -100,7 +103,7 @@ async def chosen_for_explaining(standings: Sequence[Standing], service: Service)
         return []
     found = []
     for answered in standings[0].answered:
-        gap = margin((await service.attempt(answered.decision_id)).decision)
+        gap = margin_of((await service.attempt(answered.decision_id)).decision)
         if gap is not None:
             found.append((gap, answered))
     if not found:

@@ -24,7 +24,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def decision_of(home: Home) -> dict[str, object]:
-    decision: dict[str, object] = json.loads(home.run("traces", "list", "--json").stdout)[-1]
+    decision: dict[str, object] = json.loads(home.run("traces", "list", "--json").stdout)["decisions"][-1]
     return decision
 
 
@@ -35,27 +35,27 @@ def test_answer_as_json_is_a_run(used: Home) -> None:
 
 
 def test_route_shows_a_decision_that_is_not_stored(used: Home) -> None:
-    count = len(json.loads(used.run("traces", "list", "--json").stdout))
+    count = len(json.loads(used.run("traces", "list", "--json").stdout)["decisions"])
     said = used.run("route", "Hello there", "--budget", "0.002").stdout
     assert "Picked small with probability 1.000" in said
     assert "Masked" in said
-    assert len(json.loads(used.run("traces", "list", "--json").stdout)) == count
+    assert len(json.loads(used.run("traces", "list", "--json").stdout)["decisions"]) == count
 
 
 def test_traces_are_listed_shown_and_explained(used: Home) -> None:
     decision = decision_of(used)
-    assert str(decision["id"]) in used.run("traces", "list").stdout
+    assert str(decision["decision_id"]) in used.run("traces", "list").stdout
     last = used.run("traces", "last").stdout
     assert "You said: Hello" in last
     shown = used.run("traces", "show", str(decision["run_id"])).stdout
     assert "query   Hello there" in shown
-    assert used.run("traces", "show", str(decision["id"])).stdout == shown
-    explained = used.run("traces", "explain", str(decision["id"])).stdout
+    assert used.run("traces", "show", str(decision["decision_id"])).stdout == shown
+    explained = used.run("traces", "explain", str(decision["decision_id"])).stdout
     assert f"Picked {decision['candidate_id']} with probability 0.5" in explained
     trace = json.loads(used.run("traces", "show", str(decision["run_id"]), "--json").stdout)
     assert trace["answer"] == "You said: Hello there"
     (attempt,) = json.loads(used.run("traces", "explain", str(decision["run_id"]), "--json").stdout)
-    assert attempt["id"] == decision["id"]
+    assert (attempt["id"], attempt["explanation"]["verdict"]) == (decision["decision_id"], "level")
 
 
 def test_wrong_input_is_told_in_words_with_what_to_do(used: Home) -> None:

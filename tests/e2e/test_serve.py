@@ -46,8 +46,8 @@ def test_signal_while_a_model_is_asked_settles_it(tmp_path: Path) -> None:
             assert httpx.get(f"{server.address}/healthz").status_code == 200
             status, _ = server.stop()
     assert status == 0
-    (decision,) = json.loads(home.run("traces", "list", "--json").stdout)
-    assert [outcome["status"] for outcome in decision["outcomes"]] == ["cancelled"]
+    (decision,) = json.loads(home.run("traces", "list", "--json").stdout)["decisions"]
+    assert decision["status"] == "cancelled"
 
 
 def asking(server: Server) -> socket.socket:

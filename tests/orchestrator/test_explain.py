@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from orchestrator.explain import explain, margin, trace_lines
+from orchestrator.explain import explain
+from orchestrator.explain_trace import trace_lines
+from orchestrator.explanation import margin_of
 from storage.errors import BudgetExceeded
 from storage.money import dollars
 from tests.conftest import MakeService, fails
@@ -44,7 +46,7 @@ async def test_exploration_says_so_and_the_best_says_how_far_ahead(make_service:
     for _ in range(300):
         run = await service.run(QUESTION)
         attempt = await service.attempt(run.decision_id)
-        gap = margin(attempt.decision)
+        gap = margin_of(attempt.decision)
         assert gap is not None
         verdict = explain(attempt)[1]
         assert (gap < 0) == ("this was exploration" in verdict) == (run.candidate_id == "large")
@@ -68,10 +70,11 @@ async def test_trace_shows_every_attempt_and_its_spans(make_service: MakeService
     run = next(r for r in [await service.run(QUESTION) for _ in range(4)] if r.attempts == 2)
     lines = trace_lines(await service.trace(run.run_id))
     text = "\n".join(lines)
-    assert text.index(": small (p =") < text.index(": large (p =")
+    assert text.index("  small  p 0.") < text.index("  large  p 1.")
     assert "model_unavailable: The model server is down." in text
-    assert sum(line.lstrip().startswith("execute ") for line in lines) == 2
-    assert any("FAILED" in line for line in lines)
+    assert sum("─ execute " in line or "─ ✗ execute " in line for line in lines) == 2
+    assert any(line.startswith("✗ answer → small") for line in lines)
+    assert any(line.startswith("answer (attempt 2) → large") for line in lines)
     assert "answer  Paris" in text
 
 
