@@ -13,7 +13,6 @@ from orchestrator.texts import printable
 
 LONGEST_NAME = 60  # characters
 LONGEST_TEXT = 20_000
-ONE_CENT = Decimal("0.01")
 SECONDS_A_MINUTE, SECONDS_AN_HOUR = 60, 3600
 BYTES_A_STEP = 1024
 
@@ -32,13 +31,14 @@ def passage(text: str, most: int = LONGEST_TEXT) -> str:
 
 
 def dollars(amount: Decimal | float | str) -> str:
-    """`$12.34`, and below a cent three digits that count: `$0.000123`."""
+    """`$12.34`, and below a dollar three digits that count: `$0.123`, `$0.000123`, `$0.50`."""
     exact = Decimal(str(amount))
-    if exact == 0 or abs(exact) >= ONE_CENT:
-        return f"{'-' if exact < 0 else ''}${abs(exact):,.2f}"
-    places = 2 - exact.adjusted()
-    text = f"{abs(exact):.{min(places, 9)}f}".rstrip("0")
-    return f"{'-' if exact < 0 else ''}${text}"
+    sign = "-" if exact < 0 else ""
+    if exact == 0 or abs(exact) >= 1:
+        return f"{sign}${abs(exact):,.2f}"
+    places = min(2 - exact.adjusted(), 9)
+    digits = f"{abs(exact):.{places}f}".partition(".")[2].rstrip("0")
+    return f"{sign}$0.{digits:0<2}" if abs(exact).quantize(Decimal(1).scaleb(-places)) < 1 else f"{sign}$1.00"
 
 
 def duration(seconds: float) -> str:

@@ -65,7 +65,7 @@ async def test_a_job_that_succeeded_shows_its_answer_its_events_and_its_decision
     await ended(service, job_id)
     text = await page_of(http, f"/console/jobs/{job_id}")
     job = await service.jobs.get(job_id)
-    assert "Paris" in text and f"run_id={job.run_id}" in text and "hx-get" not in text
+    assert "Paris" in text and f"run={job.run_id}" in text and "hx-get" not in text
     assert "step finished" in text and "Cancel the job" not in text
 
 

@@ -22,8 +22,6 @@ router = APIRouter(prefix="/console/jobs", include_in_schema=False)
 JOBS_A_PAGE = 50
 EVENTS_A_PAGE = 200
 MOST_DELIVERIES = 20
-STATE_TO_LOOK = {"queued": "", "running": "accent", "succeeded": "good", "failed": "bad", "cancelled": "warn"}
-DELIVERY_TO_LOOK = {"pending": "accent", "delivered": "good", "given_up": "bad"}
 
 Cursor = Annotated[int, Query(ge=0, le=LAST_NUMBER)]
 Text = Annotated[str, Query(max_length=200)]
@@ -48,7 +46,6 @@ async def list_jobs(
         "workflow": workflow,
         "states": JOB_STATES,
         "counts": counts,
-        "looks": STATE_TO_LOOK,
         "sees_all": identity.sees is None,
     }
     return page(request, "jobs.html", active="jobs", values=values)
@@ -66,8 +63,6 @@ async def show_job(job_id: str, request: Request, after: Cursor = 0) -> HTMLResp
     values = {
         **await _events(request, job, after),
         "after": after,
-        "looks": STATE_TO_LOOK,
-        "delivery_looks": DELIVERY_TO_LOOK,
         "result": result,
         "problem": problem,
         "deliveries": deliveries,
