@@ -35,6 +35,8 @@ from orchestrator.plans.base import PlanSpec
 from orchestrator.plans.registry import Plans, make_plan
 from orchestrator.policies import made_policies, trail_memories
 from orchestrator.recorder import Recorder
+from orchestrator.replay.desk import ReplayDesk
+from orchestrator.replay.parts import parts_of
 from orchestrator.residents import Residents
 from orchestrator.reward_tail import RewardTail
 from orchestrator.rewards import Rewards, reference_cost
@@ -202,6 +204,7 @@ async def bootstrap(
         service.embeddings = EmbeddingService(
             name_to_model=models_that_embed, stores=stores, recorder=nodes.recorder, defaults=service.defaults
         )
+        service.replays = ReplayDesk(parts=parts_of(settings, stores, encoder=encoder.encoder))
         service.jobs, service.worker = made_jobs(settings, service, checkpoints)
         open_telemetry(service, settings, opened)
         service.on_close = opened.pop_all().aclose

@@ -17,6 +17,7 @@ from agents.errors import AnswerCut
 from orchestrator.budget_options import limits_of
 from orchestrator.checkers import check
 from orchestrator.client_jobs import JobVerbs
+from orchestrator.client_replay import ReplayVerbs
 from orchestrator.client_wire import CONNECT_SECONDS, READ_SECONDS, amount_of, error_of_body, error_of_response
 from orchestrator.plans.base import PlanSpec
 from orchestrator.run_options import RunOptions, check_names
@@ -33,7 +34,7 @@ EMBEDDED_ONLY = ("account", "run_id", "step", "more_budget", "ask_person", "aske
 GRACE_SECONDS = 30.0  # beyond the time limit that a caller names
 
 
-class Client(JobVerbs):
+class Client(JobVerbs, ReplayVerbs):
     """Speaks to `antroute serve`; `async with` opens and closes the connection.
 
     `run`, `route`, `feedback` and `trace` take what the embedded ones take, less the options of `EMBEDDED_ONLY`.

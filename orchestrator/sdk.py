@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from orchestrator.sdk_jobs import EmbeddedJobs
+from orchestrator.sdk_replay import EmbeddedReplays
 from orchestrator.workflow import Workflow, WorkflowRun
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from storage.records import Decision, Outcome
 
 
-class Orchestrator(EmbeddedJobs):
+class Orchestrator(EmbeddedJobs, EmbeddedReplays):
     """Routes queries to candidates; `async with` opens and closes it.
 
     Without arguments it takes the settings file and environment, else small local models on SQLite. `llms` (by model

@@ -27,6 +27,7 @@ from orchestrator.plan_runs import run_plan
 from orchestrator.plans.base import PlanSpec
 from orchestrator.plans.registry import SINGLE, Plans, make_plan
 from orchestrator.reading import Attempt, Trace, attempt_of, trace_of
+from orchestrator.replay.desk import ReplayDesk
 from orchestrator.run import Run as Run
 from orchestrator.run import Started as Started
 from orchestrator.run import Streamed as Streamed
@@ -86,6 +87,7 @@ class Service:
     embeddings: EmbeddingService | None = None
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
+    replays: ReplayDesk = field(init=False)
     jobs: Jobs = field(init=False)
     worker: JobWorker = field(init=False)  # of this process; started by whoever wants jobs to be run here
 

@@ -31,6 +31,7 @@ STATE_NOT_FOUND = (
     "no state that its process's policies can have been in has its digest: others taught them at a moment that the "
     "log does not tell, or settings of the policy were changed since"
 )
+OUT_OF_TIME = "its state was not found in the time that there was; `antroute replay` has no such limit"
 REPLAYING = "replaying decisions"
 
 
@@ -44,11 +45,17 @@ class _Task:
 
 
 async def replay_decisions(
-    parts: ReplayParts, ids: Sequence[str], *, tenant: str | None = None, on_progress: Progress = no_progress
+    parts: ReplayParts,
+    ids: Sequence[str],
+    *,
+    tenant: str | None = None,
+    seconds: float | None = None,
+    on_progress: Progress = no_progress,
 ) -> Replays:
     """Those of these ids: decisions, and all decisions of runs, in the order given.
 
     Decisions of one process are replayed in one walk through what it learned. `tenant`: others' are not there.
+    `seconds`: that the search for one process's states may take; what is not found by then is not recomputed.
     Raises RecordNotFound; InvalidInput for none, or more than MOST_DECISIONS.
     """
     tasks = await _tasks(parts.stores, ids, tenant)
@@ -76,7 +83,7 @@ async def replay_decisions(
     for name, trail_tasks in name_to_trails.items():
         for found in await TrailReplay(parts, trained, name).replay(trail_tasks):
             take(found)
-    for found in await _of_processes(parts, learned):
+    for found in await _of_processes(parts, learned, seconds):
         take(found)
     return Replays(decisions=tuple(done[id] for id in tasks))
 
@@ -124,7 +131,7 @@ async def _of_run(stores: Stores, run_id: str, tenant: str | None) -> dict[str, 
     }
 
 
-async def _of_processes(parts: ReplayParts, tasks: Sequence[_Task]) -> list[DecisionReplay]:
+async def _of_processes(parts: ReplayParts, tasks: Sequence[_Task], seconds: float | None) -> list[DecisionReplay]:
     """Decisions of policies that learn from rewards, process by process."""
     writer_to_tasks: dict[str, list[_Task]] = defaultdict(list)
     done: list[DecisionReplay] = []
@@ -132,13 +139,15 @@ async def _of_processes(parts: ReplayParts, tasks: Sequence[_Task]) -> list[Deci
         writer_to_tasks[await writer_of(parts.stores, task.position)].append(task)
     for writer, own in writer_to_tasks.items():
         try:
-            done += await _of_process(parts, writer, own)
+            done += await _of_process(parts, writer, own, seconds)
         except (LogCorrupt, RecordNotFound) as error:
             done += [replace(checked(task.decision), reason=str(error)) for task in own]
     return done
 
 
-async def _of_process(parts: ReplayParts, writer: str, tasks: Sequence[_Task]) -> list[DecisionReplay]:
+async def _of_process(
+    parts: ReplayParts, writer: str, tasks: Sequence[_Task], seconds: float | None
+) -> list[DecisionReplay]:
     last = max(task.position for task in tasks)
     timeline = await timeline_of(parts.stores, writer, until=last, relearn_limit=parts.relearn_limit)
     waiting: dict[State, list[_Task]] = defaultdict(list)
@@ -153,9 +162,12 @@ async def _of_process(parts: ReplayParts, writer: str, tasks: Sequence[_Task]) -
 
     policies = _learning(parts, timeline, {policy_name(task.decision) for task in tasks})
     learner = Learner(policies, Shape.of(tasks[0].decision) if _has_shape(tasks[0].decision) else None)
-    await asyncio.to_thread(StateWalk(timeline, learner, sorted(policies), on_found).run)
+    walk = StateWalk(timeline, learner, sorted(policies), on_found, seconds=seconds)
+    await asyncio.to_thread(walk.run)
     left = [task for tasks_of_state in waiting.values() for task in tasks_of_state]
-    return done + [replace(checked(task.decision), reason=STATE_NOT_FOUND) for task in left]
+    return done + [
+        replace(checked(task.decision), reason=OUT_OF_TIME if walk.is_late else STATE_NOT_FOUND) for task in left
+    ]
 
 
 def _learning(parts: ReplayParts, timeline: Timeline, wanted: set[str]) -> dict[str, Policy]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,8 +37,18 @@ class StateWalk:
     between two decisions, as one batch, since that is how they are looked for.
     """
 
-    def __init__(self, timeline: Timeline, learner: Learner, names: Sequence[str], on_found: OnFound) -> None:
-        """`names`: the policies whose states are looked for."""
+    def __init__(
+        self,
+        timeline: Timeline,
+        learner: Learner,
+        names: Sequence[str],
+        on_found: OnFound,
+        *,
+        seconds: float | None = None,
+    ) -> None:
+        """`names`: the policies whose states are looked for. `seconds`: after which it ends, `is_late`."""
+        self._end = None if seconds is None else time.monotonic() + seconds
+        self.is_late = False
         self._timeline = timeline
         self._names = set(names)
         self._anchors = [each for each in timeline.anchors if each.policy in self._names]
@@ -47,8 +58,7 @@ class StateWalk:
         self._steps = 0
 
     def run(self) -> None:
-        for lesson in self._timeline.base:
-            self._place.learner.teach(lesson)
+        self._place.learner.teach_all(self._timeline.base)
         self._visit(self._place)
         misses = 0
         for anchor in self._anchors:
@@ -57,7 +67,8 @@ class StateWalk:
             self._steps = 0
             self._seek(anchor)
             misses = 0 if self._is_found(anchor) else misses + 1
-            if misses > MOST_MISSES or not self._pending:
+            self.is_late = self._end is not None and time.monotonic() > self._end
+            if misses > MOST_MISSES or not self._pending or self.is_late:
                 return
 
     def _is_found(self, anchor: Anchor) -> bool:

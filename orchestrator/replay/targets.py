@@ -17,7 +17,6 @@ from routing.features import excerpt
 from routing.forecasts import PREDICTOR_ERRORS, Inputs, Weights
 from routing.learned import RouterForecasts
 from routing.router import assessed
-from skills.embedding import embed
 from storage.errors import InvalidInput
 from storage.records import Decision
 
@@ -103,6 +102,8 @@ class TrainedTarget:
         texts = [each.text for each in seen if each.text is not None]
         if not texts:
             return [ERASED] * len(seen)
+        from skills.embedding import embed  # its file on disk loads more than a gateway needs
+
         vectors = embed([excerpt(text) for text in texts], self._encoder.encoder, cache_dir=self._cache_dir)
         inputs = Inputs(texts=tuple(texts), embeddings=vectors, tasks=(None,) * len(texts))
         try:

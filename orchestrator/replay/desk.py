@@ -1,0 +1,51 @@
+"""Replays for a running service: one at a time, within limits, and only of what the asker may see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from orchestrator.replay.decisions import replay_decisions
+from orchestrator.replay.parts import ReplayParts
+from orchestrator.replay.records import Comparison, Replays, TrafficFilter, TrafficReplay
+from orchestrator.replay.traffic import TrafficOptions, compare, replay_traffic
+from storage.errors import InvalidInput
+
+MOST_IDS = 100  # decisions and runs that one request may name
+MOST_DECISIONS = 10_000  # of traffic
+SECONDS = 60.0  # that one replay may take
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayDesk:
+    """What REST and the console call. A replay takes a processor for seconds: the next one waits for its end."""
+
+    parts: ReplayParts
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def decisions(self, ids: Sequence[str], *, tenant: str | None) -> Replays:
+        """`tenant`: whose decisions may be seen; None: everybody's. Raises RecordNotFound, InvalidInput."""
+        if len(ids) > MOST_IDS:
+            raise InvalidInput(f"{len(ids)} ids; at most {MOST_IDS} are replayed at once.", field="ids")
+        async with self.turn:
+            return await replay_decisions(self.parts, ids, tenant=tenant, seconds=SECONDS)
+
+    async def traffic(self, router: str, wanted: TrafficFilter, *, tenant: str | None) -> TrafficReplay:
+        """Raises as `replay_traffic`. Folders are not read: a caller has no business with the service's files."""
+        async with self.turn:
+            return await replay_traffic(self.parts, router, _seen_by(wanted, tenant), _OPTIONS)
+
+    async def compare(self, first: str, second: str, wanted: TrafficFilter, *, tenant: str | None) -> Comparison:
+        """Raises as `traffic`."""
+        async with self.turn:
+            return await compare(self.parts, first, second, _seen_by(wanted, tenant), _OPTIONS)
+
+
+_OPTIONS = TrafficOptions(seconds=SECONDS)
+
+
+def _seen_by(wanted: TrafficFilter, tenant: str | None) -> TrafficFilter:
+    if wanted.limit > MOST_DECISIONS:
+        raise InvalidInput(f"`limit` is {wanted.limit}; at most {MOST_DECISIONS} are replayed here.", field="limit")
+    return wanted if tenant is None else replace(wanted, tenant=tenant)
