@@ -92,7 +92,7 @@ class MemorySummaryStore(MemoryStore):
         added = folded(lines, known)
         self.made.rows |= added.new | added.changed
         for cell, sums in added.cells.items():
-            self.made.cells.setdefault(cell, Sums([0] * len(SUMS))).add(sums.counts, sums.last_position)
+            self.made.cells.setdefault(cell, Sums([0] * len(SUMS))).include(sums)
         self.made.position += len(events)
 
     def _cells(self, stretch: Stretch, wanted: TotalsFilter) -> Iterator[tuple[Cell, Sums]]:

@@ -32,8 +32,15 @@ LONGEST_KEY = 100  # characters of a text that rows are found by; indices cannot
 KEPT_OF_LONG_KEY = 60
 REPLACEMENT = "\ufffd"  # of NUL, which a database's text cannot hold
 
-# The grains of sums: of a tenant's hour whatever was chosen; of one candidate, policy and task in an hour, in a day.
-TENANT_HOUR, HOUR, DAY = 0, 1, 2
+# Sums are kept by what of a decision they are of, beside its tenant, so that few rows are read; by hour and by day.
+SHAPES: tuple[tuple[str, ...], ...] = (
+    (),
+    ("candidate_id",),
+    ("policy",),
+    ("task",),
+    ("candidate_id", "policy", "task"),
+)
+EVERYTHING = SHAPES[-1]
 
 SUMS = (
     "decisions",
@@ -55,7 +62,7 @@ USAGE = ("input", "cache_read", "cache_write", "output")
 
 
 class Cell(NamedTuple):
-    """What a sum is of. An empty candidate: nobody was allowed; at the grain of a tenant's hour the last three are."""
+    """What a sum is of. An empty candidate: nobody was allowed; what is not of the shape is empty too."""
 
     grain: int
     hour: int  # since 1970; of a day its first one
@@ -77,6 +84,11 @@ class Sums:
         self.counts = [have + more for have, more in zip(self.counts, counts, strict=True)]
         self.first_position = self.first_position or position
         self.last_position = max(self.last_position, position)
+
+    def include(self, other: Sums) -> None:
+        """Adds what is of later decisions, or was told later."""
+        self.add(other.counts, other.first_position)
+        self.last_position = max(self.last_position, other.last_position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +131,15 @@ def folded(lines: Iterable[LogLine], known: Mapping[str, Row]) -> Folded:
                 _tell(_row_of(line, known, result), line.kind, plain)
         except (KeyError, TypeError, ValueError, ArithmeticError, LogCorrupt) as exc:
             raise LogCorrupt(f"Event {line.position} of the log is no {line.kind} that adds up: {exc!s}.") from exc
+    finest: dict[Cell, Sums] = {}
     for row in result.new.values():
-        _count(result.cells, row, _counts(row), row["position"])
+        _count(finest, row, _counts(row), row["position"])
     for decision_id, row in result.changed.items():
         gained = [now - then for now, then in zip(_counts(row), _counts(known[decision_id]), strict=True)]
-        _count(result.cells, row, gained, 0)
+        _count(finest, row, gained, 0)
+    for cell, sums in finest.items():
+        for each in _coarser(cell):
+            _sums_of(result.cells, each).include(sums)
     return result
 
 
@@ -145,6 +161,13 @@ def _hour_at(text: str) -> int:
 def hour_of(at: str) -> int:
     """Hours since 1970 of a time that `iso` wrote."""
     return _hour_at(at[:13])
+
+
+def grain_of(shape: Iterable[str], *, is_day: bool) -> int:
+    """The number of the least shape that tells all of these apart, by hour or by day."""
+    needed = set(shape)
+    place = next(place for place, each in enumerate(SHAPES) if needed <= set(each))
+    return place + len(SHAPES) * is_day
 
 
 def summary_from(row: Mapping[Any, Any]) -> DecisionSummary:
@@ -276,14 +299,28 @@ def _counts(row: Row) -> list[int]:
 
 
 def _count(cells: dict[Cell, Sums], row: Row, counts: Sequence[int], position: int) -> None:
-    hour, tenant = hour_of(row["decided_at"]), row["tenant"]
-    names = (tenant, row["candidate_id"] or "", row["policy"], row["task"])
-    day = hour - hour % HOURS_A_DAY
-    for cell in (Cell(TENANT_HOUR, hour, tenant, "", "", ""), Cell(HOUR, hour, *names), Cell(DAY, day, *names)):
-        sums = cells.get(cell)
-        if sums is None:
-            sums = cells[cell] = Sums([0] * len(SUMS))
-        sums.add(counts, position)
+    """Adds to the finest cell of the row."""
+    names = (row["tenant"], row["candidate_id"] or "", row["policy"], row["task"])
+    _sums_of(cells, Cell(len(SHAPES) - 1, hour_of(row["decided_at"]), *names)).add(counts, position)
+
+
+def _coarser(finest: Cell) -> list[Cell]:
+    """All cells that this one is a part of, itself included."""
+    day = finest.hour - finest.hour % HOURS_A_DAY
+    tenant, candidate_id, policy, task = finest[2:]
+    names = (("", "", ""), (candidate_id, "", ""), ("", policy, ""), ("", "", task), (candidate_id, policy, task))
+    return [
+        Cell(grain + len(SHAPES) * is_day, day if is_day else finest.hour, tenant, *each)
+        for is_day in (False, True)
+        for grain, each in enumerate(names)
+    ]
+
+
+def _sums_of(cells: dict[Cell, Sums], cell: Cell) -> Sums:
+    sums = cells.get(cell)
+    if sums is None:
+        sums = cells[cell] = Sums([0] * len(SUMS))
+    return sums
 
 
 def _nano(amount_usd: object) -> int:

@@ -11,12 +11,12 @@ from storage.canonical import iso
 from storage.errors import InvalidInput
 from storage.money import MICRO, from_nano
 from storage.records import TokenUsage
-from storage.summaries import DAY, HOUR, HOURS_A_DAY, NANO, SUMS, TENANT_HOUR, TOKENS, USAGE, Row, hour_of, key_text
+from storage.summaries import HOURS_A_DAY, NANO, SUMS, TOKENS, USAGE, Row, grain_of, hour_of, key_text
 from storage.summary_records import SummaryFilter, Totals, TotalsFilter
 
 NAMED = ("tenant", "run_id", "candidate_id", "policy", "task", "plan", "status")
 LARGEST_NANO = 2**63 - 1
-GROUP_COLUMN = {"candidate": "candidate_id", "policy": "policy", "task": "task"}
+GROUP_COLUMN = {"time": "", "candidate": "candidate_id", "policy": "policy", "task": "task"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,19 +87,20 @@ def stretches(wanted: TotalsFilter) -> list[Stretch]:
         raise InvalidInput(f"slot_hours is {wanted.slot_hours}; give 1 or more.", field="slot_hours")
     since = None if wanted.since is None else hour_of(iso(wanted.since, field="since"))
     until = None if wanted.until is None else -(-_microseconds(wanted.until) // (MICRO * 3600))
-    if wanted.by == "time" and wanted.candidate_id is None and wanted.policy is None:
-        return [Stretch(grain=TENANT_HOUR, since=since, until=until)]
+    told = {"candidate_id": wanted.candidate_id is not None, "policy": wanted.policy is not None}
+    shape = {name for name, is_told in told.items() if is_told} | {GROUP_COLUMN[wanted.by]} - {""}
+    hours, days = grain_of(shape, is_day=False), grain_of(shape, is_day=True)
     if wanted.by == "time" and wanted.slot_hours % HOURS_A_DAY:
-        return [Stretch(grain=HOUR, since=since, until=until)]
+        return [Stretch(grain=hours, since=since, until=until)]
     first_day = None if since is None else -(-since // HOURS_A_DAY) * HOURS_A_DAY
     end_day = None if until is None else until // HOURS_A_DAY * HOURS_A_DAY
     if first_day is not None and end_day is not None and first_day >= end_day:
-        return [Stretch(grain=HOUR, since=since, until=until)]
-    found = [Stretch(grain=DAY, since=first_day, until=end_day)]
+        return [Stretch(grain=hours, since=since, until=until)]
+    found = [Stretch(grain=days, since=first_day, until=end_day)]
     if since != first_day:
-        found.append(Stretch(grain=HOUR, since=since, until=first_day))
+        found.append(Stretch(grain=hours, since=since, until=first_day))
     if until != end_day:
-        found.append(Stretch(grain=HOUR, since=end_day, until=until))
+        found.append(Stretch(grain=hours, since=end_day, until=until))
     return found
 
 
@@ -110,7 +111,7 @@ def time_key(hour: int) -> str:
 
 def totals_from(key: str, counts: Sequence[int]) -> Totals:
     """Counts in the order of SUMS, as a record."""
-    of = dict(zip(SUMS, counts, strict=True))
+    of = dict(zip(SUMS, map(int, counts), strict=True))
     return Totals(
         key=key,
         decisions=of["decisions"],

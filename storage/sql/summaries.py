@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import CompoundSelect, Connection, Select, bindparam, func, select, union_all
 
 from storage.canonical import checked_id
 from storage.errors import RecordNotFound
@@ -61,8 +61,8 @@ class SqlSummaryStore(SqlStore):
         return summary_from(row)
 
     async def totals(self, wanted: TotalsFilter) -> list[Totals]:
-        queries = [_sums(stretch, wanted) for stretch in stretches(wanted)]
-        keyed = await self.database.read(lambda connection: _grouped(connection, queries))
+        parts = union_all(*(_sums(stretch, wanted) for stretch in stretches(wanted)))
+        keyed = await self.database.read(lambda connection: _grouped(connection, parts))
         named = {time_key(key) if isinstance(key, int) else key: counts for key, counts in keyed.items()}
         return [totals_from(key, named[key]) for key in sorted(named)]
 
@@ -93,13 +93,14 @@ def _sums(stretch: Stretch, wanted: TotalsFilter) -> Select[Any]:
         value = getattr(wanted, name)
         if value is not None:
             query = query.where(cells[name] == key_text(value))
-    return query.group_by("key")
+    return query.group_by(key)
 
 
-def _grouped(connection: Connection, queries: list[Select[Any]]) -> dict[int | str, list[int]]:
-    groups: dict[int | str, list[int]] = defaultdict(lambda: [0] * len(SUMS))
-    for query in queries:
-        for row in connection.execute(query):
-            key, counts = row[0], row[1:]
-            groups[key] = [have + int(more) for have, more in zip(groups[key], counts, strict=True)]
+def _grouped(connection: Connection, parts: CompoundSelect[Any]) -> dict[int | str, Sequence[int]]:
+    """Counts by group, whose parts may come from several stretches."""
+    groups: dict[int | str, Sequence[int]] = {}
+    for row in connection.execute(parts):
+        key, counts = row[0], row[1:]
+        have = groups.get(key)
+        groups[key] = counts if have is None else [int(one) + int(more) for one, more in zip(have, counts, strict=True)]
     return groups

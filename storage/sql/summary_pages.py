@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal_column, select
 
 from storage.sql.summary_tables import decision_summaries, decision_totals
-from storage.summaries import DAY, HOURS_A_DAY, TENANT_HOUR, hour_of
+from storage.summaries import HOURS_A_DAY, grain_of, hour_of
 from storage.summary_filters import Wanted
 from storage.summary_records import CLOSE_MARGIN
 
-FEW = 5000  # rows that are sooner sorted than looked for among all
-
-# Which filter leads, the first that is given: those that as a rule leave fewer rows stand first.
-LEADERS = ("run_id", "task", "candidate_id", "policy", "plan", "tenant")
+FEW = 3000  # rows that are sooner read and sorted out than all others are walked along
 IN_CELLS = ("tenant", "candidate_id", "policy", "task")
 
 rows, cells = decision_summaries.c, decision_totals.c
+Condition = ColumnElement[bool]
 
 
 def page_of(connection: Connection, wanted: Wanted) -> Sequence[RowMapping]:
     bounds = _bounds(connection, wanted)
     if bounds is None or wanted.limit == 0:
         return []
-    return connection.execute(_page(connection, wanted, bounds)).mappings().all()
+    places = _places(connection, wanted, bounds)
+    query = select(decision_summaries).where(rows.position.in_(places)).order_by(rows.position.desc())
+    return connection.execute(query).mappings().all()
 
 
 def _bounds(connection: Connection, wanted: Wanted) -> tuple[int, int] | None:
@@ -34,7 +34,8 @@ def _bounds(connection: Connection, wanted: Wanted) -> tuple[int, int] | None:
     named = {name: wanted.names[name] for name in IN_CELLS if name in wanted.names}
     if wanted.since is None and wanted.until is None and len(named) < 2:
         return first, last
-    grain, hours = (TENANT_HOUR, 1) if named.keys() <= {"tenant"} else (DAY, HOURS_A_DAY)
+    shape = named.keys() - {"tenant"}
+    grain, hours = grain_of(shape, is_day=bool(shape)), HOURS_A_DAY if shape else 1
     query = select(func.min(cells.first_position), func.max(cells.last_position)).where(cells.grain == grain)
     for name, value in named.items():
         query = query.where(cells[name] == value)
@@ -48,55 +49,59 @@ def _bounds(connection: Connection, wanted: Wanted) -> tuple[int, int] | None:
     return max(first, lowest), min(last, highest)
 
 
-def _page(connection: Connection, wanted: Wanted, bounds: tuple[int, int]) -> Select[Any]:
-    """It names the index: a planner without statistics guesses."""
-    leader = _leader(connection, wanted)
-    query = select(decision_summaries)
-    if leader == "cost_nano":
-        few = select(rows.position).where(rows.cost_nano > wanted.cost_over_nano)
-        query = query.where(rows.position.in_(few))
-    elif wanted.cost_over_nano is not None:
-        query = query.where(_unindexed(rows.cost_nano) > wanted.cost_over_nano)
-    for name, value in wanted.names.items():
-        query = query.where((rows[name] if name == leader else _unindexed(rows[name])) == value)
-    if wanted.margin_under is not None:
-        query = query.where(func.abs(rows.margin) < wanted.margin_under)
-        if leader == "is_close":
-            query = query.where(rows.is_close == literal_column("1"))  # said in the words of the index
-    if wanted.is_judged is not None:
-        judged = rows.is_judged if leader == "is_judged" else _unindexed(rows.is_judged)
-        query = query.where(judged == wanted.is_judged)
-    if wanted.since is not None:
-        query = query.where(rows.decided_at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(rows.decided_at < wanted.until)
+def _places(connection: Connection, wanted: Wanted, bounds: tuple[int, int]) -> Select[tuple[int]]:
+    """Where the page's rows stand. It names the index: a planner without statistics guesses."""
+    leader = _leader(connection, _served(wanted))
+    query = select(rows.position).where(*_conditions(wanted, leader))
     first, last = bounds
-    query = query.where(rows.position >= first, rows.position <= last)
-    return query.order_by(rows.position.desc()).limit(wanted.limit)
+    place: ColumnElement[int] = _unindexed(rows.position) if leader == "cost_nano" else rows.position
+    query = query.where(place >= first, place <= last)
+    return query.order_by(place.desc()).limit(wanted.limit)
 
 
-def _leader(connection: Connection, wanted: Wanted) -> str | None:
-    """The column whose index leads; None: the log's order."""
-    names = wanted.names
-    if "run_id" in names:
-        return "run_id"
-    if wanted.cost_over_nano is not None and _are_few(connection, wanted.cost_over_nano):
-        return "cost_nano"
-    if "status" in names and names["status"] != "succeeded":
-        return "status"
+def _served(wanted: Wanted) -> dict[str, Condition]:
+    """The conditions that have an index of their own, by its column."""
+    served: dict[str, Condition] = {name: rows[name] == value for name, value in wanted.names.items()}
+    if wanted.cost_over_nano is not None:
+        served["cost_nano"] = rows.cost_nano > wanted.cost_over_nano
     if wanted.margin_under is not None and wanted.margin_under <= CLOSE_MARGIN:
-        return "is_close"
-    named = next((name for name in LEADERS if name in names), None)
-    if named is None and wanted.is_judged is not None:
-        return "is_judged"
-    return named or ("status" if "status" in names else None)
+        served["is_close"] = rows.is_close == literal_column("1")  # in the words of the index
+    if wanted.is_judged is not None:
+        served["is_judged"] = rows.is_judged == wanted.is_judged
+    return served
 
 
-def _are_few(connection: Connection, over_nano: int) -> bool:
-    some = select(rows.position).where(rows.cost_nano > over_nano).limit(FEW).subquery()
-    return (connection.execute(select(func.count()).select_from(some)).scalar() or 0) < FEW
+def _leader(connection: Connection, served: Mapping[str, Condition]) -> str | None:
+    """The column whose index leads: one that leaves few rows, or the only one; None: the index that holds them all."""
+    if len(served) == 1 and "cost_nano" not in served:
+        return next(iter(served))
+    counted = {name: _at_most(connection, condition) for name, condition in served.items()}
+    least = min(counted, key=lambda name: counted[name], default=None)
+    return least if least is not None and counted[least] < FEW else None
+
+
+def _at_most(connection: Connection, condition: Condition) -> int:
+    some = select(rows.position).where(condition).limit(FEW).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar() or 0
+
+
+def _conditions(wanted: Wanted, leader: str | None) -> list[Condition]:
+    """All of them, in a form that no other index serves than the leader's."""
+    served = _served(wanted)
+    conditions = [served[leader]] if leader is not None else []
+    conditions += [_unindexed(rows[name]) == value for name, value in wanted.names.items() if name != leader]
+    if wanted.cost_over_nano is not None and leader != "cost_nano":
+        conditions.append(_unindexed(rows.cost_nano) > wanted.cost_over_nano)
+    if wanted.margin_under is not None:
+        conditions.append(func.abs(rows.margin) < wanted.margin_under)
+    if wanted.is_judged is not None and leader != "is_judged":
+        conditions.append(_unindexed(rows.is_judged) == wanted.is_judged)
+    if wanted.since is not None:
+        conditions.append(rows.decided_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(rows.decided_at < wanted.until)
+    return conditions
 
 
 def _unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column in a form that no index serves."""
     return func.coalesce(column, column)

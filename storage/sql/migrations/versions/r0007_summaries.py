@@ -7,6 +7,19 @@ revision = "0007"
 down_revision = "0006"
 
 SEARCHED = ("run_id", "candidate_id", "policy", "task", "plan", "status", "tenant", "is_judged")
+FILTERED = (
+    "position",
+    "tenant",
+    "candidate_id",
+    "policy",
+    "task",
+    "plan",
+    "status",
+    "is_judged",
+    "cost_nano",
+    "margin",
+    "decided_at",
+)
 TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 COUNTED = ("decisions", "succeeded", "failed", "unanswered", "close_calls", "judged")
 SUMMED = (*COUNTED, "quality_nano", "cost_nano", "latency_microseconds", *TOKENS, "first_position", "last_position")
@@ -69,6 +82,7 @@ def _create_rows(place: sa.types.TypeEngine[int]) -> None:
     for name in SEARCHED:
         op.create_index(f"decision_summaries_{name}", "decision_summaries", [name, "position"])
     op.create_index("decision_summaries_cost", "decision_summaries", ["cost_nano", "position"])
+    op.create_index("decision_summaries_filters", "decision_summaries", list(FILTERED))
     close = sa.text("is_close = 1")
     op.create_index(
         "decision_summaries_close", "decision_summaries", ["position"], sqlite_where=close, postgresql_where=close
