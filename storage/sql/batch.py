@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -11,7 +12,9 @@ from sqlalchemy import Connection, Table, bindparam, func, select, update
 
 from storage.canonical import Entry
 from storage.chain import Head, head_of, linked, opening
+from storage.job_records import Fence
 from storage.records import AuditEvent, Payload, utc_now
+from storage.sql.fences import Fences
 from storage.sql.hot import HotStatement, hot_insert
 from storage.sql.ledger import Ledger
 from storage.sql.lookups import grown_heads, known_decisions, known_digests, unwritten
@@ -23,7 +26,7 @@ Row = dict[str, Any]
 LAST_POSITION = HotStatement(select(func.max(audit_events.c.position)))
 EVENT_FIELDS = tuple(column.name for column in audit_events.columns)
 INSERTS = {each: hot_insert(each) for each in (audit_events, payloads, spans, job_events, webhook_deliveries)}
-COUNT_JOBS = (
+COUNT_JOBS = HotStatement(
     update(job_totals)
     .where(job_totals.c.state == bindparam("of_state"))
     .values(jobs=job_totals.c.jobs + bindparam("more"))
@@ -59,6 +62,18 @@ class Known:
                 self.digests.pop(payload_id, None)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Needs:
+    """What an operation will look at. Where each look is a round trip, one look serves all operations of a batch."""
+
+    fence: Fence | None = None
+    accounts: tuple[str, ...] = ()
+    hold_id: str | None = None
+
+
+NO_NEEDS = Needs()
+
+
 class Batch:
     """The transaction's rows. `is_careful` looks each item up first, so that one written before is skipped."""
 
@@ -71,12 +86,22 @@ class Batch:
         self.known = known
         self.is_careful = is_careful
         self.ledger = Ledger(connection, is_careful=is_careful)
+        self.fences = Fences(connection)
         self.position: int | None = None
         self.rows: dict[Table, list[Row]] = {each: [] for each in INSERTS}
         self.places: dict[Table, int] = {}  # of the newest row, of tables whose rows are numbered without gaps
         self.more_jobs: Counter[str] = Counter()  # by state; fewer where it is below zero
         self.new_decisions: dict[str, None] = {}
         self.new_digests: dict[str, str] = {}
+
+    def look_ahead(self, needs: Iterable[Needs]) -> None:
+        """Reads what these look at, on PostgreSQL: fences, holds and accounts in a round trip each."""
+        given = [each for each in needs if each is not NO_NEEDS]
+        self.fences.look({each.fence.job_id for each in given if each.fence is not None})
+        self.ledger.look(
+            account_ids={account_id for each in given for account_id in each.accounts},
+            hold_ids={each.hold_id for each in given if each.hold_id is not None},
+        )
 
     def write(self, write: Write) -> None:
         """Takes all items or, raising RecordNotFound or InvalidInput, none."""
@@ -109,13 +134,13 @@ class Batch:
     def insert(self) -> None:
         """Sends what was collected so far."""
         self.ledger.flush()
+        self.fences.flush()
         for table, rows in self.rows.items():
             if rows:
                 INSERTS[table].each(self.connection, rows)
                 rows.clear()
         totals = [{"of_state": state, "more": more} for state, more in sorted(self.more_jobs.items()) if more]
-        if totals:
-            self.connection.execute(COUNT_JOBS, totals)
+        COUNT_JOBS.each(self.connection, totals)
         self.more_jobs.clear()
 
     def _link(self, entry: Entry) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, literal_column, select, update
+from sqlalchemy import Select, bindparam, literal_column, select, update
 
 from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
 from storage.canonical import checked_id, iso
@@ -15,8 +15,7 @@ from storage.errors import InvalidInput
 from storage.job_records import Fence
 from storage.money import checked_account, checked_amount, lifted, to_micro, to_nano
 from storage.records import utc_now
-from storage.sql.batch import Batch
-from storage.sql.fences import ensure_fence
+from storage.sql.batch import Batch, Needs
 from storage.sql.hot import HotStatement
 from storage.sql.ledger import ACCOUNT_COLUMNS, COUNTED, counted, counts_to, hold_from
 from storage.sql.store import SqlStore
@@ -56,7 +55,8 @@ LINE = HotStatement(_upwards())
 class SqlBudgetStore(SqlStore):
     async def open(self, account: BudgetAccount) -> BudgetAccount:
         checked_id(account.id, "account_id")
-        return await self.writer.run(lambda batch: _open(batch, account))
+        needs = Needs(accounts=(account.id,) if account.parent_id is None else (account.id, account.parent_id))
+        return await self.writer.run(lambda batch: _open(batch, account), needs=needs)
 
     async def get(self, account_id: str) -> BudgetAccount:
         return (await self.line(account_id))[0]
@@ -89,11 +89,12 @@ class SqlBudgetStore(SqlStore):
         write = staged(items)
 
         def apply(batch: Batch) -> Hold:
-            ensure_fence(batch.connection, fence)
+            batch.fences.ensure(fence)
             batch.write(write)
             return batch.ledger.hold(wanted)
 
-        return await self.writer.run(apply, size=1 + write.size)
+        needs = Needs(fence=fence, accounts=(account_id,))
+        return await self.writer.run(apply, size=1 + write.size, needs=needs)
 
     async def settle(
         self, hold_id: str, actual: Amount, *, fence: Fence | None = None, items: Sequence[Item] = ()
@@ -103,11 +104,11 @@ class SqlBudgetStore(SqlStore):
         write, refusal = _staged(items)
 
         def apply(batch: Batch) -> None:
-            ensure_fence(batch.connection, fence)
+            batch.fences.ensure(fence)
             batch.ledger.settle(hold_id, actual)
             batch.write(write)
 
-        await self.writer.run(apply, size=1 + write.size)
+        await self.writer.run(apply, size=1 + write.size, needs=Needs(fence=fence, hold_id=hold_id))
         if refusal is not None:
             raise refusal
 
@@ -148,7 +149,7 @@ def _open(batch: Batch, account: BudgetAccount) -> BudgetAccount:
         **counts_to(opened.spent, "spent"),
         **counts_to(opened.held, "held"),
     }
-    batch.connection.execute(insert(budget_accounts), values)
+    batch.ledger.open(values)
     return opened
 
 

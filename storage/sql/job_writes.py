@@ -73,12 +73,6 @@ LEASED = SOME.order_by(job.position).with_for_update()
 ADD = insert(jobs)
 SAVE = update(jobs).where(job.position == bindparam("place"))
 PROLONG = update(jobs).where(job.id.in_(IDS)).values(lease_expires_at=bindparam("until"))
-COUNT_EVENTS = (
-    update(jobs)
-    .where(job.id == bindparam("job_id"), job.fence == bindparam("number"), RUNNING)
-    .values(last_event=job.last_event + bindparam("more"))
-    .returning(job.last_event)
-)
 END = (
     update(jobs)
     .where(job.id == bindparam("job_id"), job.fence == bindparam("number"), RUNNING)
@@ -124,6 +118,7 @@ def submit(batch: Batch, given: Sequence[Job], writes: Sequence[Write]) -> list[
 def claim(batch: Batch, worker: str, *, most: int, lease: timedelta, now: datetime) -> list[Job]:
     moment, until = {"now": iso(now)}, now + lease
     connection = batch.connection
+    batch.fences.forget()
     _take(batch, [kept_from(row) for row in connection.execute(OVERDUE, moment).mappings()], worker, until, now)
     found: list[Job] = []
     while len(found) < most:
@@ -163,12 +158,8 @@ def beat(connection: Connection, fences: Sequence[Fence], *, until: datetime) ->
 
 
 def note(batch: Batch, fence: Fence, events: Sequence[JobEvent]) -> list[JobEvent]:
-    """Numbers and adds the events in one round; raises LeaseLost."""
-    values = {"job_id": fence.job_id, "number": fence.number, "more": len(events)}
-    last = batch.connection.execute(COUNT_EVENTS, values).scalar()
-    if last is None:
-        raise lease_lost(fence)
-    first = int(last) - len(events) + 1
+    """Numbers and adds the events; raises LeaseLost."""
+    first = batch.fences.count(fence, len(events)) - len(events) + 1
     numbered = [replace(each, job_id=fence.job_id, seq=first + count) for count, each in enumerate(events)]
     batch.rows[job_events] += [event_row(each) for each in numbered]
     return numbered
@@ -180,9 +171,10 @@ def is_noted(connection: Connection, event: JobEvent) -> bool:
     return row is not None and dict(row) == event_row(event)
 
 
-def fenced(connection: Connection, fence: Fence) -> Kept:
+def fenced(batch: Batch, fence: Fence) -> Kept:
     """The job, locked; raises LeaseLost."""
-    kept = _locked(connection, fence)
+    batch.fences.forget(fence.job_id)
+    kept = _locked(batch.connection, fence)
     if not is_good(fence, kept.job):
         raise lease_lost(fence)
     return kept
@@ -195,6 +187,7 @@ def finish(
 
     In one round, but where it may be there already: then the result may be, too, and is looked up before a row changes.
     """
+    batch.fences.forget(fence.job_id)
     if not batch.is_careful:
         values = {"job_id": fence.job_id, "number": fence.number, **ended_row(end, at)}
         row = batch.connection.execute(END, values).mappings().one_or_none()

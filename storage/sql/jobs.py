@@ -13,7 +13,7 @@ from storage.job_forms import event_from, event_row, kept_from
 from storage.job_moves import Change, cancelled, checked_job, checked_lease, released
 from storage.job_records import END_STATES, Beat, Fence, Job, JobEnd, JobEvent, JobFilter, JobState
 from storage.records import Payload, utc_now
-from storage.sql.batch import Batch
+from storage.sql.batch import Batch, Needs
 from storage.sql.job_writes import (
     HAS_WORK,
     beat,
@@ -92,7 +92,7 @@ class SqlJobStore(SqlStore):
                 made[:] = note(batch, fence, events)
             return list(made)
 
-        return await self.writer.run(apply, size=len(events))
+        return await self.writer.run(apply, size=len(events), needs=Needs(fence=fence))
 
     async def finish(self, fence: Fence, end: JobEnd, *, deliveries: Sequence[Delivery] = ()) -> Job:
         write = staged(() if end.result is None else (end.result,))
@@ -114,7 +114,7 @@ class SqlJobStore(SqlStore):
             """When a broken connection makes the writer try again, the job may have been released by this very call."""
             if batch.is_careful and made and is_noted(batch.connection, made[-1].events[0]):
                 return
-            made.append(released(fenced(batch.connection, fence), at=at))
+            made.append(released(fenced(batch, fence), at=at))
             keep(batch, made[-1:])
 
         await self.writer.run(apply)
@@ -124,6 +124,7 @@ class SqlJobStore(SqlStore):
         at = utc_now()
 
         def apply(batch: Batch) -> Job:
+            batch.fences.forget(job_id)
             kept = one_job(batch.connection, job_id, is_locked=True)
             change = cancelled(kept, at=at)
             if change is None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.job_records import Fence
-from storage.sql.batch import Batch
-from storage.sql.fences import ensure_fence
+from storage.sql.batch import Batch, Needs
 from storage.sql.lookups import known_decisions, known_digests
 from storage.sql.store import SqlStore
 from storage.stores import Item
@@ -25,11 +24,11 @@ class SqlJournal(SqlStore):
             return
 
         def apply(batch: Batch) -> None:
-            ensure_fence(batch.connection, fence)
+            batch.fences.ensure(fence)
             batch.write(write)
 
         if not self.is_grouped or write.has_verdict or fence is not None:
-            await self.writer.run(apply, size=write.size)
+            await self.writer.run(apply, size=write.size, needs=Needs(fence=fence))
             return
         await self._ensure_known(write)
         known = self.writer.known

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import BindParameter, Connection, Row, Text, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
 from storage.canonical import iso, moment_of
@@ -41,6 +42,23 @@ CHARGE = HotStatement(
     update(budget_holds).where(_holds.id == bindparam("hold_id")).values(charged_nano=bindparam("charged"))
 )
 INSERT_HOLD = hot_insert(budget_holds)
+INSERT_ACCOUNT = hot_insert(budget_accounts)
+
+
+def _lines() -> HotStatement:
+    """These accounts and their ancestors; of PostgreSQL."""
+    here = select(_accounts.id, _accounts.parent_id).where(_accounts.id == func.any(IDS))
+    line, above = here.cte("line", recursive=True), budget_accounts.alias("above")
+    line = line.union(select(above.c.id, above.c.parent_id).where(above.c.id == line.c.parent_id))
+    found = select(*ACCOUNT_COLUMNS).where(_accounts.id.in_(select(line.c.id)))
+    return HotStatement(found.order_by(_accounts.id).with_for_update())
+
+
+IDS: BindParameter[Sequence[str]] = bindparam("ids", type_=ARRAY(Text))
+LINES = _lines()
+HOLDS = HotStatement(
+    select(_holds.id, *HOLD_COLUMNS).where(_holds.id == func.any(IDS)).order_by(_holds.id).with_for_update()
+)
 
 
 @dataclass(slots=True)
@@ -82,6 +100,24 @@ class Ledger:
         self.changed: dict[str, Counted] = {}
         self.new_holds: dict[str, Hold] = {}
         self.charged: dict[str, int] = {}  # hold to nano-dollars
+        self.new_accounts: dict[str, dict[str, Any]] = {}
+        self.absent: set[str] = set()  # accounts that were looked for
+        self.holds: dict[str, Sequence[Any]] = {}  # that were looked for, by id
+
+    def look(self, *, account_ids: Collection[str], hold_ids: Collection[str]) -> None:
+        """Reads and locks the holds and the lines of accounts in a round trip each, on PostgreSQL."""
+        if hold_ids:
+            self.holds = {row[0]: row[1:] for row in HOLDS.rows(self.connection, {"ids": list(hold_ids)})}
+        wanted = {*account_ids, *(row[0] for row in self.holds.values())}
+        if wanted:
+            found = {row[0]: counted(row, row[0]) for row in LINES.rows(self.connection, {"ids": list(wanted)})}
+            self.accounts |= found
+            self.absent = wanted - found.keys()
+
+    def open(self, row: dict[str, Any]) -> None:
+        """Adds an account, by its columns."""
+        self.new_accounts[row["id"]] = row
+        self.accounts[row["id"]] = counted([row[column.name] for column in ACCOUNT_COLUMNS], row["id"])
 
     def hold(self, hold: Hold) -> Hold:
         """Raises BudgetExceeded or RecordNotFound, and nothing is changed."""
@@ -103,7 +139,7 @@ class Ledger:
             return
         hold = self.new_holds.get(hold_id)
         if hold is None:
-            row = HOLD.first(self.connection, {"hold_id": hold_id})
+            row = self.holds.get(hold_id) or HOLD.first(self.connection, {"hold_id": hold_id})
             if row is None:
                 raise RecordNotFound(f"No hold {hold_id!r}.")
             account_id, *amount, _, charged_nano = row
@@ -114,11 +150,13 @@ class Ledger:
 
     def flush(self) -> None:
         """Writes what has changed; what comes next is read anew."""
+        INSERT_ACCOUNT.each(self.connection, list(self.new_accounts.values()))
         INSERT_HOLD.each(self.connection, [hold_row(hold) for hold in self.new_holds.values()])
         CHARGE.each(self.connection, [{"hold_id": hold_id, "charged": nano} for hold_id, nano in self.charged.items()])
         COUNT.each(self.connection, [_counts_row(account) for account in self.changed.values()])
-        for kept in (self.accounts, self.changed, self.new_holds, self.charged):
+        for kept in (self.accounts, self.changed, self.new_holds, self.charged, self.new_accounts, self.holds):
             kept.clear()
+        self.absent.clear()
 
     def _charge(self, hold_id: str, account_id: str, amount: Sequence[int], actual: Amount) -> None:
         spent = _numbers(actual)
@@ -144,6 +182,8 @@ class Ledger:
 
     def known(self, account_id: str) -> Counted | None:
         if account_id not in self.accounts:
+            if account_id in self.absent:
+                return None
             row = ACCOUNT.first(self.connection, {"account_id": account_id})
             if row is None:
                 return None

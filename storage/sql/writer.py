@@ -20,7 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 
 from storage.chain import Head
 from storage.errors import ServiceError, StorageError, StorageUnavailable
-from storage.sql.batch import Batch, Known
+from storage.sql.batch import NO_NEEDS, Batch, Known, Needs
 from storage.sql.engine import Database
 from storage.sql.lookups import own_head
 
@@ -47,6 +47,7 @@ class Operation:
     future: asyncio.Future[Any] | None
     queued_at: float
     on_refused: Callable[[], Sequence[str]] | None = None
+    needs: Needs = NO_NEEDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,10 @@ class GroupWriter:
         """Whether something was acknowledged that is not committed yet."""
         return self._unwaited > 0
 
-    async def run(self, apply: Callable[[Batch], T], *, size: int = 1) -> T:
+    async def run(self, apply: Callable[[Batch], T], *, size: int = 1, needs: Needs = NO_NEEDS) -> T:
         """The operation's result, after its commit. A caller that is cancelled does not stop it."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._put(Operation(apply, size, future, time.monotonic()))
+        self._put(Operation(apply, size, future, time.monotonic(), needs=needs))
         return cast("T", await future)
 
     async def enqueue(
@@ -259,6 +260,8 @@ class GroupWriter:
                 known=self.known,
                 is_careful=self._is_in_doubt,
             )
+            if not self.database.is_sqlite and not self._is_in_doubt:
+                batch.look_ahead(operation.needs for operation in operations)
             results = [_applied(operation, batch) for operation in operations]
             batch.insert()
         self._head = batch.head

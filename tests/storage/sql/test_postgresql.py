@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Connection, event
 
 from storage.audit import verify
 from storage.conformance import written_decision
-from storage.conformance_jobs import submitted
+from storage.conformance_jobs import DONE, a_note, kinds_of, running, submitted
 from storage.conformance_skills import a_skill, added
 from storage.conformance_versions import registered
-from storage.errors import RecordNotFound, StorageUnavailable
+from storage.errors import BudgetExceeded, LeaseLost, RecordNotFound, ServiceError, StorageUnavailable
+from storage.records import Amount, BudgetAccount, Hold, usd
 from storage.registry import open_stores
 from storage.sql.engine import APPEND_LOCK
 from storage.sql.jobs import SqlJobStore
@@ -156,6 +158,55 @@ async def test_a_lock_that_another_session_holds_fails_in_bounded_time_and_then_
             await written_decision(stores)
     decision = await written_decision(stores)
     assert await stores.decisions.get(decision.id) == decision
+    await stores.close()
+
+
+async def test_what_waits_together_shares_a_commit_and_each_sees_what_the_ones_before_did(url: str) -> None:
+    """A job's two notes, its holds, its end, and a note and a hold that come too late, all in one transaction."""
+    stores = await open_sql(url)
+    job, fence = await running(stores)
+    other, other_fence = await running(stores)
+    await stores.budgets.open(BudgetAccount(id="payer", limit_usd=usd("1")))
+    commits: list[Connection] = []
+    event.listen(sql_jobs(stores).database.writing, "commit", commits.append)
+    budgets, cent = stores.budgets, Amount(usd=usd("0.01"))
+    with psycopg.connect(url) as session:
+        session.execute(f"SELECT pg_advisory_xact_lock({APPEND_LOCK})")
+        first = asyncio.create_task(stores.jobs.note(other_fence, a_note(other)))  # waits for the lock alone
+        await asyncio.sleep(0.05)
+        works = [
+            stores.jobs.note(fence, a_note(job)),
+            budgets.open(BudgetAccount(id="own", limit_usd=usd("0.03"), parent_id="payer")),
+            budgets.hold("own", cent, expires_in_seconds=60, fence=fence),
+            budgets.hold("own", Amount(usd=usd("0.03")), expires_in_seconds=60, fence=fence),
+            stores.jobs.note(fence, a_note(job), a_note(job)),
+            stores.jobs.finish(fence, DONE),
+            stores.jobs.note(fence, a_note(job)),
+            budgets.hold("own", cent, expires_in_seconds=60, fence=fence),
+            stores.jobs.note(other_fence, a_note(other)),
+            stores.jobs.release(other_fence),
+            stores.jobs.note(other_fence, a_note(other)),
+        ]
+        done = asyncio.gather(*works, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        session.rollback()
+        await first
+        results = await done
+    refused = [place for place, result in enumerate(results) if isinstance(result, LeaseLost)]
+    assert (len(commits), refused) == (2, [6, 7, 10])
+    assert isinstance(results[3], BudgetExceeded)
+    assert [
+        error for error in results if isinstance(error, BaseException) and not isinstance(error, ServiceError)
+    ] == []
+    steps = ["step_started"] * 3
+    assert await kinds_of(stores, job) == ["queued", "started", *steps, "succeeded"]
+    assert await kinds_of(stores, other) == ["queued", "started", *steps[:2], "released"]
+    assert [(await budgets.get(name)).held_usd for name in ("own", "payer")] == [usd("0.01")] * 2
+    held = results[2]
+    assert isinstance(held, Hold)
+    await budgets.settle(held.id, cent)
+    assert [(await budgets.get(name)).spent_usd for name in ("own", "payer")] == [usd("0.01")] * 2
+    assert (await verify(stores)).is_whole
     await stores.close()
 
 
