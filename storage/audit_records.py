@@ -19,7 +19,7 @@ class LoggedRow(NamedTuple):
     candidate_id: str | None
     policy: str | None
     at: str
-    canonical: str
+    canonical: str | bytes  # whichever is quicker to read
     leaf_hash: str
     chain_hash: str
 
@@ -32,3 +32,13 @@ class Link(NamedTuple):
     seq: int
     leaf_hash: str  # hex
     chain_hash: str  # hex
+
+
+class TextRow(NamedTuple):
+    """A payload exactly as its row stands: bytes, and the time as text."""
+
+    id: str
+    text: bytes | None
+    salt: str | None
+    digest: str
+    erased_at: str | None

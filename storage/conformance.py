@@ -15,6 +15,7 @@ from storage.audit import verify
 from storage.conformance_budgets import NOTHING as NOTHING
 from storage.conformance_budgets import BudgetConformance
 from storage.conformance_budgets import opened as opened
+from storage.conformance_checkpoints import AuditCheckpointConformance
 from storage.conformance_deliveries import DeliveryConformance
 from storage.conformance_job_ends import JobConformance
 from storage.conformance_keys import KeyConformance
@@ -267,5 +268,6 @@ class StoresConformance(
     KeyConformance,
     DeliveryConformance,
     SummaryConformance,
+    AuditCheckpointConformance,
 ):
     """The whole suite."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from storage.audit_records import Link, LoggedRow, TextRow
 from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
 from storage.canonical import (
     Entry,
@@ -25,6 +26,7 @@ from storage.canonical import (
 from storage.chain import erasure, forfeiture
 from storage.errors import RecordNotFound
 from storage.job_records import Fence
+from storage.memory_checkpoints import MemoryCheckpointStore
 from storage.memory_deliveries import MemoryDeliveryStore
 from storage.memory_jobs import MemoryJobStore
 from storage.memory_keys import MemoryKeyStore
@@ -246,9 +248,32 @@ class MemoryAuditLog(MemoryStore):
         start = max(after_position, 0)  # an event's index is its position less one
         return self.log.events[start : start + max(limit, 0)]
 
+    async def event(self, kind: str, subject_id: str) -> AuditEvent:
+        event = self.log.entries.get((kind, checked_id(subject_id, "id")))
+        if event is None:
+            raise RecordNotFound(f"No {kind} {subject_id!r} is in the log.")
+        return event
+
+    async def rows(self, *, after_position: int = 0, limit: int = 1000) -> list[LoggedRow]:
+        events = await self.events(after_position=after_position, limit=limit)
+        return [LoggedRow(*(getattr(event, name) for name in LoggedRow._fields)) for event in events]
+
+    async def links(self, *, after_position: int = 0, limit: int = 1000) -> list[Link]:
+        events = await self.events(after_position=after_position, limit=limit)
+        return [Link(each.position, each.writer, each.seq, each.leaf_hash, each.chain_hash) for each in events]
+
     async def payloads(self, payload_ids: Sequence[str]) -> dict[str, Payload]:
         known = self.log.payloads
         return {payload_id: known[payload_id] for payload_id in payload_ids if payload_id in known}
+
+    async def text_rows(self, payload_ids: Sequence[str]) -> dict[str, TextRow]:
+        return {each: text_row(payload) for each, payload in (await self.payloads(payload_ids)).items()}
+
+
+def text_row(payload: Payload) -> TextRow:
+    text = None if payload.text is None else payload.text.encode("utf-8", "surrogatepass")
+    erased_at = None if payload.erased_at is None else iso(payload.erased_at)
+    return TextRow(payload.id, text, payload.salt, payload.digest, erased_at)
 
 
 class MemoryPolicyVersionStore(MemoryStore):
@@ -345,6 +370,7 @@ async def open_memory(url: str, *, mode: str = "sync", writer: str | None = None
         jobs=MemoryJobStore(log),
         keys=MemoryKeyStore(log),
         deliveries=MemoryDeliveryStore(log),
+        checkpoints=MemoryCheckpointStore(log),
         summaries=MemorySummaryStore(log),
         close=close,
     )

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from storage.audit_records import Link, LoggedRow, TextRow
 from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
+from storage.checkpoint_records import CheckpointStore
 from storage.job_records import Fence
 from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, Span
 from storage.service_stores import DeliveryStore, JobStore, KeyStore
@@ -171,8 +173,24 @@ class AuditLog(Protocol):
         """Events in log order, exactly as the rows stand."""
         ...
 
+    async def event(self, kind: str, subject_id: str) -> AuditEvent:
+        """Raises RecordNotFound."""
+        ...
+
+    async def rows(self, *, after_position: int = 0, limit: int = 1000) -> list[LoggedRow]:
+        """As `events`, quicker."""
+        ...
+
+    async def links(self, *, after_position: int = 0, limit: int = 1000) -> list[Link]:
+        """Of the same events what trees and chains are made of."""
+        ...
+
     async def payloads(self, payload_ids: Sequence[str]) -> dict[str, Payload]:
-        """The payload rows of these ids, for checking digests."""
+        """The payloads of these ids that are there."""
+        ...
+
+    async def text_rows(self, payload_ids: Sequence[str]) -> dict[str, TextRow]:
+        """The same as their rows stand, quicker: for checking digests."""
         ...
 
 
@@ -379,5 +397,6 @@ class Stores:
     jobs: JobStore
     keys: KeyStore
     deliveries: DeliveryStore
+    checkpoints: CheckpointStore
     summaries: SummaryStore
     close: Callable[[], Awaitable[None]]

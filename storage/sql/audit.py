@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, bindparam, cast, func, select
 
-from storage.audit_records import Link, LoggedRow
+from storage.audit_records import Link, LoggedRow, TextRow
 from storage.canonical import checked_id
 from storage.errors import RecordNotFound
 from storage.records import AuditEvent, Payload
+from storage.sql.hot import HotStatement
 from storage.sql.payloads import SOME, payload_from
-from storage.sql.store import SqlStore
-from storage.sql.tables import audit_events
+from storage.sql.store import SqlStore, chunks
+from storage.sql.tables import audit_events, payloads
 
 events = audit_events.c
 IDS_A_QUERY = 900  # fewer than any database's limit on parameters
@@ -39,17 +41,20 @@ PAGE = (
     .limit(bindparam("count"))
 )
 
-ROWS = (
-    select(*(events[name] for name in LoggedRow._fields))
-    .where(events.position > bindparam("after"))
-    .order_by(events.position)
-    .limit(bindparam("count"))
+
+def _paged(columns: Sequence[ColumnElement[Any]]) -> HotStatement:
+    """The offset of nothing is named too: SQLite's dialect would else add one of its own."""
+    page = select(*columns).where(events.position > bindparam("after"))
+    return HotStatement(page.order_by(events.position).limit(bindparam("count")).offset(bindparam("skipped")))
+
+
+ROWS = _paged([events[name] for name in LoggedRow._fields])
+ROWS_OF_BYTES = _paged(  # SQLite need not make a text of what is hashed as bytes
+    [cast(events[name], LargeBinary) if name == "canonical" else events[name] for name in LoggedRow._fields]
 )
-LINKS = (
-    select(events.position, events.writer, events.seq, events.leaf_hash, events.chain_hash)
-    .where(events.position > bindparam("after"))
-    .order_by(events.position)
-    .limit(bindparam("count"))
+LINKS = _paged([events[name] for name in Link._fields])
+TEXTS = select(*(payloads.c[name] for name in TextRow._fields)).where(
+    payloads.c.id.in_(bindparam("ids", expanding=True))
 )
 ONE = select(*(events[name] for name in FIELDS)).where(
     events.subject_id == bindparam("subject_id"), events.kind == bindparam("kind")
@@ -74,15 +79,19 @@ class SqlAuditLog(SqlStore):
         return AuditEvent(**row._mapping)
 
     async def rows(self, *, after_position: int = 0, limit: int = 1000) -> list[LoggedRow]:
-        values = {"after": after_position, "count": max(limit, 0)}
-        return await self.read(lambda connection: [LoggedRow._make(row) for row in connection.execute(ROWS, values)])
+        values = {"after": after_position, "count": max(limit, 0), "skipped": 0}
+        query = ROWS_OF_BYTES if self.database.is_sqlite else ROWS
+        return await self.read(lambda connection: list(map(LoggedRow._make, query.rows(connection, values))))
 
     async def links(self, *, after_position: int = 0, limit: int = 1000) -> list[Link]:
-        values = {"after": after_position, "count": max(limit, 0)}
-        return await self.read(lambda connection: [Link._make(row) for row in connection.execute(LINKS, values)])
+        values = {"after": after_position, "count": max(limit, 0), "skipped": 0}
+        return await self.read(lambda connection: list(map(Link._make, LINKS.rows(connection, values))))
 
     async def payloads(self, payload_ids: Sequence[str]) -> dict[str, Payload]:
         return await self.read(lambda connection: _payloads(connection, payload_ids))
+
+    async def text_rows(self, payload_ids: Sequence[str]) -> dict[str, TextRow]:
+        return await self.read(lambda connection: _text_rows(connection, payload_ids))
 
 
 def _events(connection: Connection, values: dict[str, int]) -> list[AuditEvent]:
@@ -112,4 +121,12 @@ def _payloads(connection: Connection, payload_ids: Sequence[str]) -> dict[str, P
     for start in range(0, len(payload_ids), IDS_A_QUERY):
         ids = list(payload_ids[start : start + IDS_A_QUERY])
         found |= {row.id: payload_from(row) for row in connection.execute(SOME, {"ids": ids})}
+    return found
+
+
+def _text_rows(connection: Connection, payload_ids: Sequence[str]) -> dict[str, TextRow]:
+    found: dict[str, TextRow] = {}
+    for ids in chunks(payload_ids):
+        for row in connection.execute(TEXTS, {"ids": ids}).all():
+            found[row[0]] = TextRow._make(row)
     return found

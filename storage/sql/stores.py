@@ -8,6 +8,7 @@ from storage.canonical import checked_id
 from storage.records import new_id
 from storage.sql.audit import SqlAuditLog
 from storage.sql.budgets import SqlBudgetStore
+from storage.sql.checkpoints import SqlCheckpointStore
 from storage.sql.decisions import SqlDecisionStore
 from storage.sql.deliveries import SqlDeliveryStore
 from storage.sql.engine import open_database
@@ -68,6 +69,7 @@ async def open_sql(
         jobs=SqlJobStore(database, group_writer),
         keys=SqlKeyStore(database, group_writer),
         deliveries=SqlDeliveryStore(database, group_writer),
+        checkpoints=SqlCheckpointStore(database, group_writer),
         summaries=SqlSummaryStore(database, group_writer),
         close=close,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy import UniqueConstraint as Unique
 
-HEAD_REVISION = "0007"  # a test compares it with the migrations
+HEAD_REVISION = "0008"  # a test compares it with the migrations
 
 # SQLite's row id must be declared INTEGER; PostgreSQL's is eight bytes by name.
 RowId = BigInteger().with_variant(Integer(), "sqlite")

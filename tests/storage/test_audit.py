@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage.audit import COLUMN_NAMES, BadEvent, Verification, verify
+from storage.audit_records import LoggedRow
 from storage.canonical import Entry
 from storage.chain import GENESIS_HASH, Head, chain_hash, leaf_hash, linked
 from storage.conformance import a_decision, a_payload, a_reward, a_span, an_outcome, opened, written_decision
@@ -58,6 +59,7 @@ async def write_log(path: Path) -> Written:
 
 
 EVENTS = 11  # opening, decision, outcome, reward, forfeiture, erasure; opening, decision, outcome, router, its move
+FILES = 2  # of the router
 
 
 async def verified_after(written: Written, tmp_path: Path, *statements: str) -> Verification:
@@ -90,7 +92,7 @@ def bad_event(verification: Verification) -> BadEvent:
 async def test_the_untouched_log_is_whole(written: Written) -> None:
     verification = await verified(written.path)
     assert verification == Verification(
-        is_whole=True, events_checked=EVENTS, writers=2, first_bad_event=None, erased_payloads=1
+        is_whole=True, events_checked=EVENTS, writers=2, first_bad_event=None, erased_payloads=1, files_checked=FILES
     )
 
 
@@ -222,7 +224,7 @@ async def test_bytes_that_are_no_text_are_found(written: Written, tmp_path: Path
     path.write_bytes(content.replace(b"environment", b"environmen\xff", 1))
     bad = bad_event(await verified(path))
     assert bad.position in (3, 9)
-    assert "damaged" in bad.reason
+    assert bad.reason == "leaf_hash is not that of the stored text"
 
 
 async def test_the_triggers_block_update_and_delete(written: Written, tmp_path: Path) -> None:
@@ -252,10 +254,11 @@ async def test_an_outcome_whose_decision_does_not_stand_before_it_is_found() -> 
     without.append(linked(Entry(**entry_fields), writer=head.writer, head=head, position=2))
 
     class ShortLog:
-        async def events(self, *, after_position: int = 0, limit: int = 1000) -> list[object]:
-            return without if after_position < 1 else []
+        async def rows(self, *, after_position: int = 0, limit: int = 1000) -> list[object]:
+            rows = [LoggedRow(*(getattr(event, name) for name in LoggedRow._fields)) for event in without]
+            return list(rows) if after_position < 1 else []
 
-        payloads = stores.audit.payloads
+        text_rows = stores.audit.text_rows
 
     bad = bad_event(await verify(replace(stores, audit=ShortLog())))
     assert (bad.position, bad.kind) == (2, "outcome")
