@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.found_decisions import by_summaries
 from orchestrator.reading import trace_of
 from orchestrator.rest.identity_of import identity_of
 from orchestrator.rest.moments import Moment
@@ -16,7 +19,8 @@ from orchestrator.views import attempt_view, plain, record_view, trace_view
 from storage.audit import verify
 from storage.provenance import provenance_of
 from storage.records import Decision, Generation
-from storage.stores import DecisionFilter
+from storage.stores import DecisionFilter, StoredDecision
+from storage.summary_records import SummaryFilter, SummaryStatus
 
 router = APIRouter(prefix="/v1", tags=["inspect"])
 
@@ -29,9 +33,25 @@ class DecisionQuery(BaseModel):
     candidate: str | None = None
     policy: str | None = None
     run_id: str | None = None
+    task: str | None = None
+    status: SummaryStatus | None = Field(default=None, description="Of the newest outcome; running: there is none yet.")
     since: Moment | None = None
+    until: Moment | None = Field(default=None, description="Decided before then.")
+    cost_over: Decimal | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="Cost more than so many USD."
+    )
+    margin_under: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="Close calls: won or lost by less than this of score."
+    )
+    judged: bool | None = Field(default=None, description="Whether somebody told a quality.")
     cursor: int | None = Field(default=None, ge=0, le=2**63 - 1)
     limit: int = Field(default=50, ge=1, le=500)
+
+    @property
+    def needs_summaries(self) -> bool:
+        """Whether it asks for what the decision's own event does not say, or has no index for."""
+        wanted = (self.task, self.status, self.until, self.cost_over, self.margin_under, self.judged)
+        return any(each is not None for each in wanted)
 
 
 def service_of(request: Request) -> Service:
@@ -55,7 +75,14 @@ async def preview_decision(body: RouteRequest, request: Request) -> dict[str, An
 
 @router.get("/decisions")
 async def list_decisions(request: Request, query: Annotated[DecisionQuery, Query()]) -> dict[str, Any]:
-    """Newest first; `cursor` takes the `next_cursor` of the page before."""
+    """Newest first; `cursor` takes the `next_cursor` of the page before.
+
+    With `task`, `status`, `until`, `cost_over`, `margin_under` or `judged`, a decision of the last moment may be missing.
+    """
+    stores = service_of(request).stores
+    if query.needs_summaries:
+        found = await by_summaries(stores, _summary_filter(query, tenant=identity_of(request).sees))
+        return _page_of(found, query)
     wanted = DecisionFilter(
         tenant=identity_of(request).sees,
         candidate_id=query.candidate,
@@ -65,7 +92,28 @@ async def list_decisions(request: Request, query: Annotated[DecisionQuery, Query
         before_position=query.cursor,
         limit=query.limit,
     )
-    found = await service_of(request).stores.decisions.find(wanted)
+    return _page_of(await stores.decisions.find(wanted), query)
+
+
+def _summary_filter(query: DecisionQuery, *, tenant: str | None) -> SummaryFilter:
+    return SummaryFilter(
+        tenant=tenant,
+        run_id=query.run_id,
+        candidate_id=query.candidate,
+        policy=query.policy,
+        task=query.task,
+        status=query.status,
+        since=query.since,
+        until=query.until,
+        cost_over_usd=query.cost_over,
+        margin_under=query.margin_under,
+        is_judged=query.judged,
+        before_position=query.cursor,
+        limit=query.limit,
+    )
+
+
+def _page_of(found: Sequence[StoredDecision], query: DecisionQuery) -> dict[str, Any]:
     next_cursor = found[-1].position if len(found) == query.limit else None
     return {"decisions": [plain(stored.decision) for stored in found], "next_cursor": next_cursor}
 

@@ -199,3 +199,42 @@ async def test_not_ready_without_its_database(make_service: MakeService, make_ht
 async def test_openapi_names_every_route(make_http: MakeHttp) -> None:
     paths = (await (await make_http()).get("/openapi.json")).json()["paths"]
     assert {"/v1/chat/completions", "/v1/route", "/v1/decisions", "/v1/traces/{run_id}", "/healthz"} <= set(paths)
+
+
+async def test_decisions_are_found_by_outcome_cost_margin_task_and_time(make_http: MakeHttp) -> None:
+    http = await make_http(small=fails, max_attempts=1)
+    await http.post(CHAT, json=chat(model="small"))
+    dear = (await http.post(CHAT, json=chat(model="large"))).json()["antroute"]["decision_id"]
+    free = (await http.post(CHAT, json=chat(model="auto:uniform"))).json()["antroute"]["decision_id"]
+
+    async def found(**filters: object) -> list[dict[str, Any]]:
+        page: dict[str, Any] = (await http.get("/v1/decisions", params=filters)).json()  # type: ignore[arg-type]
+        assert page.keys() == {"decisions", "next_cursor"}
+        decisions: list[dict[str, Any]] = page["decisions"]
+        return decisions
+
+    everything = await found()
+    assert [each["candidate_id"] for each in await found(status="failed")][-1:] == ["small"]
+    assert dear in [each["id"] for each in await found(cost_over="0.00001")]
+    assert [each["id"] for each in await found(margin_under=0.05)] == [free]
+    assert await found(task=everything[0]["task"], limit=500) == [
+        each for each in everything if each["task"] == everything[0]["task"]
+    ]
+    assert await found(until=everything[-1]["decided_at"]) == []
+    assert await found(judged="true", status="succeeded") == []
+    assert (await http.get("/v1/decisions", params={"status": "lost"})).status_code == 422
+    assert (await http.get("/v1/decisions", params={"cost_over": "NaN"})).status_code == 422
+
+
+async def test_pages_of_filtered_decisions_hold_each_once(make_http: MakeHttp) -> None:
+    http = await make_http()
+    made = [(await http.post(CHAT, json=chat(model="small"))).json()["antroute"]["decision_id"] for _ in range(5)]
+    found, cursor = [], None
+    while True:
+        more = {"cursor": cursor} if cursor else {}
+        page = (await http.get("/v1/decisions", params={"status": "succeeded", "limit": 2, **more})).json()
+        found += [decision["id"] for decision in page["decisions"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert found == made[::-1]
