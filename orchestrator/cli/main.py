@@ -19,6 +19,7 @@ from orchestrator.cli import (
     models,
     offline,
     plans,
+    replay,
     routers,
     serve,
     skills,
@@ -39,6 +40,7 @@ app.command("ask")(work.ask)
 app.command("route")(work.route)
 app.command("train")(offline.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("replay")(replay.replay)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
@@ -49,6 +51,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(keys.tenants, name="tenants")
 app.add_typer(models.app, name="models")
 routers.app.command("adapt")(offline.adapt)
+routers.app.command("compare")(replay.compare)
 app.add_typer(routers.app, name="routers")
 app.add_typer(data.app, name="data")
 app.add_typer(skills.app, name="skills")

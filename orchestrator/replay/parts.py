@@ -12,6 +12,7 @@ from orchestrator.policies import made_policies, weights_in
 from orchestrator.settings import Settings
 from routing.base import Policy
 from routing.encoders.cached import CachedEncoder
+from routing.encoders.hashing import HashingEncoder
 from routing.forecasts import Weights
 from routing.policies.pheromone import TrailPolicy
 from routing.registry import choose_encoder
@@ -21,12 +22,15 @@ from storage.stores import Stores
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayParts:
-    """`encoder` raises EncoderUnavailable. Policies and memories are new and empty each time."""
+    """Policies and memories are new and empty each time.
+
+    `encoder`: the one of this name, or where it cannot be had, the settings' one; raises EncoderUnavailable.
+    """
 
     stores: Stores
     policies: Callable[[], dict[str, Policy]]
     memories: Callable[[], dict[str, TrailPolicy]]  # those of the policies that are memories of trails
-    encoder: Callable[[], CachedEncoder]
+    encoder: Callable[[str], CachedEncoder]
     weights: Weights  # of who says nothing else
     relearn_limit: int
     cache_dir: Path | None = None  # keeps vectors of texts there, where they outlive an erasure; None: nowhere
@@ -38,9 +42,14 @@ def parts_of(
     """`encoder`: the one that is open already; else the settings' one, opened when it is first needed."""
     candidates = candidates_in(settings)
 
+    hashing = HashingEncoder()
+
     @cache
-    def opened() -> CachedEncoder:
+    def own() -> CachedEncoder:
         return CachedEncoder(encoder or choose_encoder(settings.encoder, cache_dir=settings.encoder_dir).encoder)
+
+    def opened(name: str) -> CachedEncoder:
+        return CachedEncoder(hashing) if name == hashing.name else own()
 
     def policies() -> dict[str, Policy]:
         return made_policies(settings, candidates.values())

@@ -9,9 +9,8 @@ from orchestrator.replay.lessons import Learner, Shape
 from orchestrator.replay.log_walk import relearned
 from orchestrator.replay.parts import ReplayParts
 from orchestrator.replay.records import RouterKind
-from orchestrator.replay.served import folder_router, version_router
+from orchestrator.replay.served import encoder_of_folder, encoder_of_version, folder_router, version_router
 from orchestrator.replay.targets import PolicyTarget, Target, TrainedTarget
-from orchestrator.router_watch import LoadedRouter
 from routing.registry import unknown
 from routing.router import AUTO, TRAINED
 from storage.errors import InvalidInput, RecordNotFound
@@ -48,11 +47,13 @@ async def _policy(parts: ReplayParts, name: str, newest: Decision, *, before: in
 
 
 async def _trained(parts: ReplayParts, asked: str, kind: RouterKind) -> TrainedTarget:
-    encoder = await asyncio.to_thread(parts.encoder)
     if kind == "folder":
+        encoder = await asyncio.to_thread(parts.encoder, await encoder_of_folder(Path(asked)))
         router = await folder_router(Path(asked), encoder=encoder.name)
     else:
-        router = await _version(parts, asked, encoder=encoder.name)
+        version_id = await _version_id(parts, asked)
+        encoder = await asyncio.to_thread(parts.encoder, await encoder_of_version(parts.stores, version_id))
+        router = await version_router(parts.stores, version_id, encoder=encoder.name)
     return TrainedTarget(
         asked,
         kind,
@@ -64,7 +65,8 @@ async def _trained(parts: ReplayParts, asked: str, kind: RouterKind) -> TrainedT
     )
 
 
-async def _version(parts: ReplayParts, asked: str, *, encoder: str) -> LoadedRouter:
+async def _version_id(parts: ReplayParts, asked: str) -> str:
+    """Raises InvalidInput for an unknown one."""
     versions = parts.stores.policy_versions
     if asked == TRAINED:
         active = await versions.active()
@@ -74,9 +76,10 @@ async def _version(parts: ReplayParts, asked: str, *, encoder: str) -> LoadedRou
                 field="router",
                 hint="Name a version or a folder: antroute routers list",
             )
-        asked = active.id
+        return active.id
     try:
-        return await version_router(parts.stores, asked, encoder=encoder)
+        return (await versions.get(asked)).id
     except RecordNotFound as exc:
         known = [*parts.policies(), *(version.id for version in await versions.versions())]
-        raise InvalidInput(unknown("router", asked, known), field="router", hint="A folder must exist.") from exc
+        hint = "Name a version, a policy, or a folder made by `antroute train`."
+        raise InvalidInput(unknown("router", asked, known), field="router", hint=hint) from exc

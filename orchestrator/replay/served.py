@@ -6,8 +6,19 @@ import asyncio
 from pathlib import Path
 
 from orchestrator.router_watch import LoadedRouter
-from routing.artifacts import load, loads
+from routing.artifacts import load, loads, read_manifest
 from storage.stores import Stores
+
+
+async def encoder_of_version(stores: Stores, version_id: str) -> str:
+    """Name of the encoder that it was trained with. Raises RecordNotFound; InvalidInput where several begin so."""
+    return (await stores.policy_versions.get(version_id)).encoder
+
+
+async def encoder_of_folder(folder: Path) -> str:
+    """Name of the encoder that it was trained with. Raises ArtifactRefused."""
+    manifest, _ = await asyncio.to_thread(read_manifest, folder)
+    return manifest.encoder
 
 
 async def version_router(stores: Stores, version_id: str, *, encoder: str) -> LoadedRouter:

@@ -32,7 +32,7 @@ async def text_of(parts: ReplayParts, decision: Decision) -> SeenText:
     if text is None:
         return SeenText(lack=ERASED)
     try:
-        encoder = await asyncio.to_thread(parts.encoder)
+        encoder = await asyncio.to_thread(parts.encoder, decision.encoder)
     except EncoderUnavailable as error:
         return SeenText(text=text, lack=f"no encoder: {error}")
     if encoder.name != decision.encoder:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from orchestrator.replay.records import Comparison, DecisionReplay, Replays, TrafficReplay
 from orchestrator.views import record_view
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
@@ -52,12 +48,6 @@ def comparison_of(view: Mapping[str, Any]) -> Comparison:
 
 
 def _read(kind: type[T], view: Mapping[str, Any]) -> T:
-    made: T = _adapter(kind).validate_python(view)
-    return made
-
-
-@cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    return TypeAdapter(kind).validate_python(view)
