@@ -77,5 +77,15 @@ window.looks = (() => {
     return told;
   };
 
-  return { violations, barriers, wide, harm, unprinted, turned };
+  // What has the focus, by its words, name or id; and whether a ring shows it.
+  const focused = () => {
+    const element = document.activeElement;
+    return element === document.body ? "" : (element.innerText || element.name || element.id || element.tagName).trim();
+  };
+  const hasRing = () => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+    return outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
+  };
+
+  return { violations, barriers, wide, harm, unprinted, turned, focused, hasRing };
 })();

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.commands import done
-from tests.browser.hostile import NAME_TO_TEXT, ON_ONE_LINE
+from tests.browser.hostile import NAME_TO_TEXT, ON_ONE_LINE, RTL
 from tests.browser.questions import QUESTION_TO_ANSWER
 from tests.browser.upstream import BROKEN, Upstream, upstream
 from tests.e2e.antroute import Home, Server
@@ -32,8 +32,9 @@ TASKS = {
     "code": ["Write a SQL query for all orders.", "Write a regular expression for a date."],
     "facts": ["Which rivers flow through Paris?", "Which unit is larger, a yard or a metre?"],
 }
-STRANGE_TASK = NAME_TO_TEXT["image"]
+STRANGE_TASK, TASK_FROM_RIGHT = NAME_TO_TEXT["image"], RTL
 STRANGE_WORKFLOW = NAME_TO_TEXT["script"]
+STRANGE_WORKFLOWS = (STRANGE_WORKFLOW, RTL)
 STRANGE_ACCOUNT = NAME_TO_TEXT["attribute"]
 REVIEW = {
     "inputs": ["text"],
@@ -48,7 +49,21 @@ GOOD_SKILLS = {
     "postcode-check": "How German, French and British postcodes are written, with patterns.",
     "polite-replies": "Openings and closings for replies to complaints.",
 }
-STRANGE_SKILLS = {"helper": "script", "spinner": "svg", "mirror": "turned", "ghost": "unseen", "sum": "template"}
+STRANGE_SKILLS = {
+    "helper": "script",
+    "spinner": "svg",
+    "mirror": "turned",
+    "ghost": "unseen",
+    "sum": "template",
+    "right": "rtl",
+}
+    "helper": "script",
+    "spinner": "svg",
+    "mirror": "turned",
+    "ghost": "unseen",
+    "sum": "template",
+    "right": "rtl",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +113,18 @@ def settings_over(address: str, folder: Path, *, is_hostile: bool) -> dict[str, 
         "skills": {"index": str(folder / "skills-index"), "ranker": "none"},
         "encoder": "hashing",
         "seed": 7,
-        "tasks": TASKS | ({STRANGE_TASK: list(NAME_TO_TEXT.values())} if is_hostile else {}),
-        "workflows": {"review": REVIEW, "pinned": PINNED} | ({STRANGE_WORKFLOW: REVIEW} if is_hostile else {}),
+        "tasks": TASKS | (strange_tasks() if is_hostile else {}),
+        "workflows": {"review": REVIEW, "pinned": PINNED}
+        | ({STRANGE_WORKFLOW: REVIEW, RTL: REVIEW} if is_hostile else {}),
         "budget": {"account_limit_usd": 5, "run_limit_usd": 0.05},
         "jobs": {"poll_seconds": 0.1},
     }
+
+
+def strange_tasks() -> dict[str, list[str]]:
+    """One is named to do harm, one is written from right to left."""
+    from_right = [RTL, "\u05e9\u05d0\u05dc\u05d4 \u05d0\u05d7\u05ea"]
+    return {STRANGE_TASK: [each for each in NAME_TO_TEXT.values() if each != RTL], TASK_FROM_RIGHT: from_right}
 
 
 def prepared(home: Home, folder: Path, *, is_hostile: bool) -> tuple[str, ...]:
@@ -123,7 +145,7 @@ def prepared(home: Home, folder: Path, *, is_hostile: bool) -> tuple[str, ...]:
         ("skills", "add", str(folder / "desk"), "--json"),
         ("skills", "add", str(folder / "strangers"), "--json"),
         ("budgets", "set", "support", "--usd", "5", "--tokens", "2000000", "--json"),
-        *([("budgets", "set", STRANGE_ACCOUNT, "--usd", "1", "--json")] if is_hostile else ()),
+        *([("budgets", "set", name, "--usd", "1") for name in (STRANGE_ACCOUNT, RTL)] if is_hostile else ()),
     )
     return tuple(json.loads(each)["version"]["id"] for each in said[:3])
 

@@ -15,6 +15,9 @@ ALL_RULES: tuple[str, ...] = ()
 COLOURS = ("color-contrast",)
 
 
+SHOWN_DECISIONS = ("cascade", "vote", "graph", "skilled", "failed", "refused", "plain", "hostile all", "hostile long")
+
+
 @pytest.mark.parametrize(
     ("size", "theme", "rules"),
     [(WIDE, "light", ALL_RULES), (WIDE, "dark", COLOURS), (NARROW, "light", ALL_RULES), (NARROW, "dark", COLOURS)],
@@ -24,13 +27,12 @@ def test_no_page_has_a_fault(
     size: tuple[int, int], theme: str, rules: tuple[str, ...], browser: Browser, busy_site: tuple[Site, Made]
 ) -> None:
     site, made = busy_site
-    more = [f"/console/decisions/{each}" for each in made.decisions.values()]
+    more = [f"/console/decisions/{made.decisions[name]}" for name in SHOWN_DECISIONS]
     more += [f"/console/jobs/{each}" for each in made.jobs.values()]
     kinds = set()
     with visiting(browser, site.address, size=size, theme=theme) as visitor:
         for path in visited(visitor, *more):
             kinds.add(kind_of(path))
             visitor.look(axe_rules=rules)
-            visitor.look_for_harm()
-        assert visitor.taken() == []
+        visitor.has_no_fault()
     assert kinds >= EXPECTED_KINDS

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.browser.hostile import ALL, LONG_LINE_BYTES, NAME_TO_TEXT, ON_ONE_LINE
+from tests.browser.hostile import ALL, LONG_LINE_BYTES, NAME_TO_TEXT, ON_ONE_LINE, RTL
 from tests.browser.questions import EXPECTED, QUESTION_TO_ANSWER, QUESTIONS, VERIFIED
 from tests.browser.served import DEAR, FAILING, STRANGE_WORKFLOW, Site
 from tests.browser.upstream import WAITING
@@ -136,6 +136,7 @@ def hostile(caller: Caller) -> None:
     caller.ask(asked_all, name="hostile all", model=DEAR)
     caller.site.upstream.answers["One long line, please."] = f"{ON_ONE_LINE} {'x' * LONG_LINE_BYTES}"
     caller.ask("One long line, please.", name="hostile long", model=DEAR)
-    metadata = {NAME_TO_TEXT["style"][:64]: NAME_TO_TEXT["svg"], "note": NAME_TO_TEXT["turned"]}
+    metadata = {NAME_TO_TEXT["style"][:64]: NAME_TO_TEXT["svg"], "note": NAME_TO_TEXT["turned"], "to": RTL}
     job = caller.submit(STRANGE_WORKFLOW, ON_ONE_LINE, name="hostile", metadata=metadata)
     caller.await_job(job, "succeeded", "failed")
+    caller.await_job(caller.submit(RTL, RTL, name="hostile right"), "succeeded", "failed")

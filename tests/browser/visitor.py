@@ -68,10 +68,9 @@ class Visitor:
         for text in self.page.evaluate("(text) => looks.turned(text)", RTL):
             self._note(f"may turn what stands beside it: {text}")
 
-    def taken(self) -> list[str]:
-        """The faults, which are forgotten."""
-        taken, self.faults = self.faults, []
-        return taken
+    def has_no_fault(self) -> None:
+        """Fails with all that was noticed, a line each."""
+        assert not self.faults, "\n".join(dict.fromkeys(self.faults))
 
     def _note(self, what: str) -> None:
         self.faults.append(f"{urlsplit(self.page.url).path}: {what}")
@@ -90,7 +89,7 @@ class Visitor:
 
     def _answered(self, response: Response) -> None:
         if response.status not in self.expected_statuses:
-            self._note(f"{response.request.method} {urlsplit(response.url).path} answered {response.status}")
+            self._note(f"{response.request.method} {response.url} answered {response.status}")
 
 
 @contextmanager
