@@ -30,6 +30,7 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("GET", "/v1/decisions/{decision_id}"): "reader",
     ("POST", "/v1/decisions/{decision_id}/outcomes"): "writer",
     ("GET", "/v1/traces/{run_id}"): "reader",
+    ("POST", "/v1/payloads/erase"): "operator",
     ("POST", "/v1/audit/verify"): "admin",
     ("GET", "/v1/budgets"): "reader",
     ("GET", "/v1/budgets/{account_id}"): "reader",
@@ -84,6 +85,12 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("GET", "/console/jobs/{job_id}/events"): "reader",
     ("POST", "/console/jobs/{job_id}/cancel"): "writer",
     ("POST", "/console/jobs/{job_id}/deliveries/{delivery_id}/again"): "writer",
+    ("GET", "/console/routers"): "operator",
+    ("POST", "/console/routers/rollback"): "operator",
+    ("GET", "/console/routers/{router_id}"): "operator",
+    ("POST", "/console/routers/{router_id}/promote"): "operator",
+    ("POST", "/console/routers/{router_id}/shadow"): "operator",
+    ("POST", "/console/routers/{router_id}/retire"): "operator",
 }
 
 
