@@ -38,6 +38,7 @@ from orchestrator.recorder import Recorder
 from orchestrator.replay.desk import ReplayDesk
 from orchestrator.replay.parts import parts_of
 from orchestrator.residents import Residents
+from orchestrator.retention import Retention
 from orchestrator.reward_tail import RewardTail
 from orchestrator.rewards import Rewards, reference_cost
 from orchestrator.run_options import Defaults
@@ -207,6 +208,9 @@ async def bootstrap(
         service.replays = ReplayDesk(parts=parts_of(settings, stores, encoder=encoder.encoder))
         service.jobs, service.worker = made_jobs(settings, service, checkpoints)
         open_telemetry(service, settings, opened)
+        retention = Retention(stores, payload_days=settings.retention.payload_days)
+        retention.start()
+        opened.push_async_callback(retention.stop)
         service.on_close = opened.pop_all().aclose
         return service
 

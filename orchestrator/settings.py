@@ -21,6 +21,7 @@ from orchestrator.budget_settings import BudgetSettings
 from orchestrator.errors import SettingsInvalid
 from orchestrator.job_settings import JobSettings
 from orchestrator.ray_settings import RaySettings
+from orchestrator.retention_settings import RetentionSettings
 from orchestrator.routing_settings import PacingSettings, ResidencySettings, SessionSettings, WeightSettings
 from orchestrator.settings_errors import fault_line, nearest
 from orchestrator.telemetry_settings import TelemetrySettings
@@ -317,6 +318,7 @@ class Settings(BaseSettings):
     ray: RaySettings = RaySettings()
     workflows: dict[str, WorkflowBody] = Field(default_factory=dict)  # that jobs may name
     telemetry: TelemetrySettings = TelemetrySettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def model_dir(self) -> Path:

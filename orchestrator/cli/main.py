@@ -18,6 +18,7 @@ from orchestrator.cli import (
     memory,
     models,
     offline,
+    payloads,
     plans,
     replay,
     routers,
@@ -45,6 +46,7 @@ app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
+app.add_typer(payloads.app, name="payloads")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")

@@ -25,6 +25,7 @@ from orchestrator.rest import (
     memory,
     models,
     operations,
+    payloads,
     replays,
     responses,
     routers,
@@ -47,8 +48,8 @@ from storage.errors import ServiceError
 
 VERSION = "0.1.0"
 PARTS = (
-    budgets, chat, embeddings, identity, inspect, jobs, keys, memory, models, operations, replays, responses, routers,
-    skills, tenants, training_jobs, webhooks,
+    budgets, chat, embeddings, identity, inspect, jobs, keys, memory, models, operations, payloads, replays, responses,
+    routers, skills, tenants, training_jobs, webhooks,
 )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ async def preview_decision(body: RouteRequest, request: Request) -> dict[str, An
 async def list_decisions(request: Request, query: Annotated[DecisionQuery, Query()]) -> dict[str, Any]:
     """Newest first; `cursor` takes the `next_cursor` of the page before.
 
-    With `task`, `status`, `until`, `cost_over`, `margin_under` or `judged`, a decision of the last moment may be missing.
+    With `task`, `status`, `until`, `cost_over`, `margin_under` or `judged`, one of the last moment may be missing.
     """
     stores = service_of(request).stores
     if query.needs_summaries:
