@@ -57,13 +57,6 @@ STRANGE_SKILLS = {
     "sum": "template",
     "right": "rtl",
 }
-    "helper": "script",
-    "spinner": "svg",
-    "mirror": "turned",
-    "ghost": "unseen",
-    "sum": "template",
-    "right": "rtl",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
