@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,16 @@ from orchestrator.routers import Routers
 from orchestrator.service import Service
 from orchestrator.settings import Settings
 from orchestrator.training_data import import_traces
+from storage.records import Decision, Payload, new_id
 from storage.registry import open_stores
+from storage.stores import DecisionFilter, Stores
 
 NAME_TO_PRICE = {"tiny": "0.1", "small": "1", "middle": "4", "large": "20"}  # USD a million input tokens
 LEARNING = ("table", "thompson", "linucb", "lints", "best_single")
 POLICIES = (*LEARNING, "uniform", "cheapest", "pheromone", "auto")
 SUBJECTS = ("the tides", "a queue", "17% of 2340", "the French revolution", "sorting a list", "a poem on rain")
 FORMS = ("Explain {} to a child.", "Write code about {}.", "What is {}?", "Translate {} to German.", "Sum up {}.")
-FAILURE_SHARE = 0.03  # of calls to `middle`
+FAILURE_SHARE = 0.03  # of calls
 JUDGED_SHARE = 0.6
 AT_ONCE = 4  # of runs, in the part that is not one after the other
 
@@ -81,12 +83,12 @@ async def _one(service: Service, number: int, drawn: random.Random, policy: str)
 
 
 def _models(drawn: random.Random) -> Mapping[str, LLM]:
-    return {name: ScriptedLLM(reply=_reply(name, drawn)) for name in NAME_TO_PRICE}
+    return {name: ScriptedLLM(reply=_reply(drawn)) for name in NAME_TO_PRICE}
 
 
-def _reply(name: str, drawn: random.Random) -> Callable[[CompletionRequest], str]:
+def _reply(drawn: random.Random) -> Callable[[CompletionRequest], str]:
     def reply(request: CompletionRequest) -> str:
-        if name == "middle" and drawn.random() < FAILURE_SHARE:
+        if drawn.random() < FAILURE_SHARE:
             raise ModelUnavailable("The model server is down for a moment.")
         return " ".join(["word"] * drawn.randrange(3, 30))
 
@@ -95,20 +97,58 @@ def _reply(name: str, drawn: random.Random) -> Callable[[CompletionRequest], str
 
 async def _promoted(settings: Settings, folder: Path) -> str:
     """A router that is trained on the log so far, made active; its id."""
+    stores = await open_stores(settings.store_url)
+    try:
+        encoder = await trained_folder(stores, settings, folder / "router", encoder=settings.encoder)
+        routers = Routers(stores, candidates=tuple(NAME_TO_PRICE), encoder_name=encoder)
+        version = (await routers.register(folder / "router")).version
+        return (await routers.promote(version.id, force=True, reason="benchmark")).version.id
+    finally:
+        await stores.close()
+
+
+async def trained_folder(stores: Stores, settings: Settings, folder: Path, *, encoder: str) -> str:
+    """Trains a small router on the log's verdicts, with the encoder of this name, whose full name it returns."""
     from routing.artifacts import save
     from routing.registry import choose_encoder
     from routing.training.embedding import inputs_of
     from routing.training.fitting import TrainingOptions, train
 
-    stores = await open_stores(settings.store_url)
-    try:
-        data = (await import_traces(stores, settings)).data
-        encoder = choose_encoder(settings.encoder).encoder
-        inputs = inputs_of(data, encoder, cache_dir=folder / "embeddings")
-        made = train("ridge", data, inputs, encoder, TrainingOptions(seed=0, folds=0))
-        save(folder / "router", made.predictor, made.manifest, memory=made.memory)
-        routers = Routers(stores, candidates=tuple(NAME_TO_PRICE), encoder_name=encoder.name)
-        version = (await routers.register(folder / "router")).version
-        return (await routers.promote(version.id, force=True, reason="benchmark")).version.id
-    finally:
-        await stores.close()
+    data = (await import_traces(stores, settings)).data
+    opened = choose_encoder(encoder, cache_dir=settings.encoder_dir).encoder
+    made = train("ridge", data, inputs_of(data, opened, cache_dir=None), opened, TrainingOptions(seed=0, folds=0))
+    save(folder, made.predictor, made.manifest, memory=made.memory)
+    return opened.name
+
+
+async def multiplied(stores: Stores, times: int) -> int:
+    """Writes every decision of the log so often again, under other ids and with another text; how many those are."""
+    found = [each.decision for each in await stores.decisions.find(DecisionFilter(limit=100_000))]
+    count = 0
+    for time in range(times):
+        for decision in reversed(found):
+            count += await _again(stores, decision, time)
+    await stores.journal.flush()
+    return count
+
+
+async def _again(stores: Stores, decision: Decision, time: int) -> bool:
+    outcomes = await stores.decisions.outcomes_of(decision.id)
+    rewards = await stores.decisions.rewards_of(decision.id)
+    text = (await stores.payloads.get(decision.payload_id)).text
+    payload = Payload.of(f"{text} Take {time}.")
+    run_id = new_id("run")
+    copy = replace(
+        decision, id=new_id("decision"), run_id=run_id, query_id=new_id("query"), payload_id=payload.id,
+        payload_digest=payload.digest,
+    )  # fmt: skip
+    told = [
+        replace(each, id=new_id("outcome"), decision_id=copy.id, run_id=run_id, payload_id=None, payload_digest=None)
+        for each in outcomes
+    ]
+    earned = [
+        replace(each, id=new_id("reward"), decision_id=copy.id, run_id=run_id, outcome_id=told[0].id)
+        for each in rewards[:1]
+    ]
+    await stores.journal.write(payload, copy, *told, *earned)
+    return True

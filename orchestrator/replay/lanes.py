@@ -19,7 +19,7 @@ BEST_SINGLE = RouterName(
     name="best single", kind="reference", note="the candidate with the best mean quality of this traffic, where allowed"
 )
 RANDOM = RouterName(name="random", kind="reference", note="all that were allowed with the same chance")
-ROUTER_MODEL = "what the router itself expects; of a candidate that it does not know, the mean in this traffic"
+ROUTER_MODEL = "what the trained router expects; of a candidate that it does not know, the mean in this traffic"
 
 
 @dataclass(frozen=True, kw_only=True)

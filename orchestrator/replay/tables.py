@@ -19,7 +19,7 @@ RECOMPUTED_WORDS = {
 }
 SOURCE_WORDS = {
     "logged": "logged",
-    "cost_head": "expected by the router",
+    "cost_head": "expected by the trained router",
     "task_mean": "mean of the candidate on the task",
     "candidate_mean": "mean of the candidate",
     "worst_case": "share of the worst case",

@@ -72,7 +72,7 @@ class _Play:
             if reason := next((row for row in rows if isinstance(row, str)), None):
                 self.excluded[reason] += 1
                 continue
-            self._book(decision, [row for row in rows if isinstance(row, Row)])
+            self._book(decision, _lent([row for row in rows if isinstance(row, Row)]))
 
     def _book(self, decision: Decision, rows: Sequence[Row]) -> None:
         entry = self.survey.entries[decision.id]
@@ -91,6 +91,19 @@ class _Play:
         quality = self.means.quality(pick.candidate_id, entry.task)
         weights = Weights(**decision.weights) if decision.weights else self.weights
         return replace(pick, quality=quality, utility=self.means.utility(quality, pick.cost_usd, weights))
+
+
+def _lent(rows: Sequence[Row]) -> list[Row]:
+    """Who forecasts nothing is seen by the model of the trained router beside it, so that both are seen by one."""
+    lender = next((row for row in rows if row.quality is not None), None)
+    if lender is None:
+        return list(rows)
+    return [
+        replace(row, quality=lender.quality, cost_usd=lender.cost_usd, utility=lender.utility)
+        if row.quality is None
+        else row
+        for row in rows
+    ]
 
 
 async def replay_traffic(
@@ -112,13 +125,15 @@ async def compare(
     (one, other), between = await _replayed(parts, [first, second], wanted, options or TrafficOptions())
     if between is None:
         raise ValueError("two routers have differences")
+    is_own = all(each.router.router.encoder for each in (one, other))
+    own = ("expected quality and regret are each by the router's own model",) if is_own else ()
     return Comparison(
         first=one,
         second=other,
         switches=between.switches,
         changes=between.changes,
         changed=between.changed,
-        notes=(f"quality and utility of the changes between the two: {MEANS_MODEL}",),
+        notes=(*own, f"quality and utility of the changes between the two: {MEANS_MODEL}"),
     )
 
 
