@@ -91,6 +91,8 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("POST", "/console/routers/{router_id}/promote"): "operator",
     ("POST", "/console/routers/{router_id}/shadow"): "operator",
     ("POST", "/console/routers/{router_id}/retire"): "operator",
+    ("GET", "/console/memory"): "operator",
+    ("GET", "/console/memory/{memory}/picture.svg"): "operator",
 }
 
 

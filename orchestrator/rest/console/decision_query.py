@@ -35,8 +35,12 @@ def _time(value: object) -> object:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-Text = Annotated[str | None, BeforeValidator(_nothing), Field(default=None, max_length=300)]
-Time = Annotated[datetime | None, BeforeValidator(_time), Field(default=None)]
+EMPTY = BeforeValidator(_nothing)
+Text = Annotated[Annotated[str, Field(max_length=300)] | None, EMPTY]
+Time = Annotated[datetime | None, BeforeValidator(_time)]
+Cost = Annotated[Annotated[Decimal, Field(ge=0, le=1_000_000)] | None, EMPTY]
+Position = Annotated[Annotated[int, Field(ge=0, le=LAST_POSITION)] | None, EMPTY]
+Trail = Annotated[Annotated[str, Field(pattern=r"^\d{1,19}(,\d{1,19})*$", max_length=800)] | None, EMPTY]
 
 
 class DecisionsQuery(BaseModel):
@@ -44,21 +48,19 @@ class DecisionsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    candidate: Text
-    policy: Text
-    task: Text
-    run: Text
-    status: Annotated[SummaryStatus | None, BeforeValidator(_nothing)] = None
-    period: Annotated[Period | None, BeforeValidator(_nothing)] = None
-    since: Time
-    until: Time
-    cost_over: Annotated[Decimal | None, BeforeValidator(_nothing), Field(ge=0, le=1_000_000)] = None
-    close: Annotated[Literal["yes"] | None, BeforeValidator(_nothing)] = None
-    judged: Annotated[Literal["yes", "no"] | None, BeforeValidator(_nothing)] = None
-    before: Annotated[int | None, BeforeValidator(_nothing), Field(ge=0, le=LAST_POSITION)] = None
-    trail: Annotated[
-        str | None, BeforeValidator(_nothing), Field(pattern=r"^\d{1,19}(,\d{1,19})*$", max_length=800)
-    ] = None
+    candidate: Text = None
+    policy: Text = None
+    task: Text = None
+    run: Text = None
+    status: Annotated[SummaryStatus | None, EMPTY] = None
+    period: Annotated[Period | None, EMPTY] = None
+    since: Time = None
+    until: Time = None
+    cost_over: Cost = None
+    close: Annotated[Literal["yes"] | None, EMPTY] = None
+    judged: Annotated[Literal["yes", "no"] | None, EMPTY] = None
+    before: Position = None
+    trail: Trail = None
 
     def wanted(self, tenant: str | None, *, after: int | None = None, limit: int = A_PAGE) -> SummaryFilter:
         return SummaryFilter(

@@ -11,6 +11,7 @@ from storage.key_records import KeyRole
 
 PARAMETER = "said"
 WORDS = {
+    "decision_judged": "The verdict is recorded; the policies learn from it.",
     "job_cancel": "The job was told to stop.",
     "delivery_again": "The message is sent again from now on.",
     "router_promoted": "The version is active; this process uses it from now on.",

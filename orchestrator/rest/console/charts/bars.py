@@ -59,10 +59,13 @@ def bars(rows: Sequence[Bar], *, label: str, most: float | None = None) -> Marku
     return chart(parts, height=len(rows) * ROW, label=label)
 
 
-def stacks(rows: Sequence[Stack], *, label: str) -> Markup:
-    """One row a stack, all on one scale with a line at zero, and what the colours mean."""
+def stacks(rows: Sequence[Stack], *, label: str, most: float = 0.0) -> Markup:
+    """One row a stack, all on one scale with a line at zero, and what the colours mean.
+
+    `most`: a value that the scale shall reach.
+    """
     names = _names(rows)
-    scale = _tight([end for row in rows for end in _ends(row)])
+    scale = _tight([most, *(end for row in rows for end in _ends(row))])
     zero = scale.at(0)
     parts = []
     for number, row in enumerate(rows):

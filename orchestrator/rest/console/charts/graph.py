@@ -10,7 +10,7 @@ from markupsafe import Markup
 from orchestrator.rest.console.charts.svg import NARROW, PIXELS_A_LETTER, chart, percent, tag, text, title
 
 MOST_NODES = 20
-ROW, TOP = 52, 30  # pixels
+ROW, TOP, BELOW = 52, 30, 28  # pixels: between nodes, above the first, below the last
 THINNEST, THICKEST = 1.0, 6.0  # pixels of a line
 
 
@@ -43,7 +43,6 @@ def graph(nodes: Sequence[Node], edges: Sequence[Edge], *, columns: Sequence[str
     if not nodes:
         return Markup("")
     deepest = max(sum(node.column == column for node in nodes) for column in range(len(columns)))
-    height = TOP + deepest * ROW + ROW / 2
     id_to_place = _places(nodes, len(columns), deepest)
     headings = [
         text(name, x=percent(_across(number, len(columns))), y=12, kind="dim middle", most=16)
@@ -51,6 +50,7 @@ def graph(nodes: Sequence[Node], edges: Sequence[Edge], *, columns: Sequence[str
     ]
     lines = [_line(edge, id_to_place) for edge in edges if edge.start in id_to_place and edge.end in id_to_place]
     drawn = [_node(node, id_to_place[node.id], len(columns)) for node in nodes]
+    height = max(y for _, y in id_to_place.values()) + BELOW
     return chart([*headings, *lines, *drawn], height=height, label=label)
 
 

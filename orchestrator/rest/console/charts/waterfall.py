@@ -10,11 +10,12 @@ from markupsafe import Markup
 from orchestrator.rest.console.charts.svg import chart, percent, tag, text, title
 from orchestrator.rest.console.filters import duration
 
-ROW, TRACK = 31, 7  # pixels: a row, and the bar in it
+ROW, TRACK = 35, 8  # pixels: a row, and the bar in it
 INDENT = 12  # pixels a level
 DEEPEST = 6  # levels that are indented
-NAME_LETTERS, NOTE_LETTERS = 40, 22
-NO_LENGTH = 0.5  # per cent: what took no time shows
+LETTERS, FIGURE_LETTERS = 49, 24
+BARS = 62.0  # per cent of the width that stands for the whole run's time
+NO_LENGTH = 0.006  # of the whole: what took no time shows
 FAILED = "✗ "
 
 
@@ -32,7 +33,7 @@ class Step:
 
 
 def waterfall(steps: Sequence[Step], *, label: str) -> Markup:
-    """One row a step: its name, how long it took, and its bar on the whole run's time."""
+    """One row a step: its name, below it its bar on the whole run's time, and how long it took."""
     if not steps:
         return Markup("")
     first = min(step.begins for step in steps)
@@ -44,19 +45,18 @@ def waterfall(steps: Sequence[Step], *, label: str) -> Markup:
 
 
 def _row(step: Step, *, top: float, first: float, whole: float) -> list[Markup]:
-    indent = min(step.depth, DEEPEST) * INDENT
+    depth = min(step.depth, DEEPEST)
     figure = duration(max(step.seconds, 0.0)) + (f" · {step.note}" if step.note else "")
-    room = max(8, NAME_LETTERS + 6 - len(figure) - 2 * min(step.depth, DEEPEST))
     name = FAILED + step.name if step.is_failed else step.name
-    start = min((step.begins - first) / whole * 100, 100 - NO_LENGTH)
-    width = max(NO_LENGTH, min(max(step.seconds, 0.0) / whole * 100, 100 - start))
+    start = min((step.begins - first) / whole, 1 - NO_LENGTH)
+    width = max(NO_LENGTH, min(max(step.seconds, 0.0) / whole, 1 - start))
     kind = "bad" if step.is_failed else "s1" if step.depth else "accent"
     return [
-        text(name, x=f"{indent}", y=top + 13, kind="bad" if step.is_failed else "", most=room, about=step.name),
-        text(figure, x="100%", y=top + 13, kind="dim end", most=NOTE_LETTERS + 12),
-        tag("rect", class_="track", x="0", y=f"{top + 18}", width="100%", height=f"{TRACK}", rx="3"),
+        text(name, x=f"{depth * INDENT}", y=top + 13, kind="bad" if step.is_failed else "", most=LETTERS - 2 * depth),
+        tag("rect", class_="track", x="0", y=f"{top + 19}", width=percent(BARS), height=f"{TRACK}", rx="3"),
         tag(
-            "rect", title(step.about or f"{step.name}: {figure}"), class_=kind, x=percent(start), y=f"{top + 18}",
-            width=percent(width), height=f"{TRACK}", rx="2",
+            "rect", title(step.about or f"{step.name}: {figure}"), class_=kind, x=percent(start * BARS),
+            y=f"{top + 19}", width=percent(width * BARS), height=f"{TRACK}", rx="2",
         ),
+        text(figure, x="100%", y=top + 27, kind="dim end", most=FIGURE_LETTERS),
     ]  # fmt: skip
