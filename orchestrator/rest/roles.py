@@ -80,6 +80,8 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("GET", "/console/decisions/{decision_id}/{name}.txt"): "reader",
     ("POST", "/console/decisions/{decision_id}/judge"): "writer",
     ("POST", "/console/decisions/{decision_id}/verify"): "reader",
+    ("GET", "/console/try"): "reader",
+    ("POST", "/console/try"): "writer",
     ("GET", "/console/jobs"): "reader",
     ("GET", "/console/jobs/{job_id}"): "reader",
     ("GET", "/console/jobs/{job_id}/events"): "reader",
@@ -93,6 +95,11 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("POST", "/console/routers/{router_id}/retire"): "operator",
     ("GET", "/console/memory"): "operator",
     ("GET", "/console/memory/{memory}/picture.svg"): "operator",
+    ("GET", "/console/skills"): "reader",
+    ("POST", "/console/skills/search"): "reader",
+    ("POST", "/console/skills/allow"): "operator",
+    ("POST", "/console/skills/remove"): "operator",
+    ("GET", "/console/skills/{skill_id:path}"): "reader",
 }
 
 
