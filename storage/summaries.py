@@ -91,8 +91,7 @@ class Sums:
         self.last_position = max(self.last_position, other.last_position)
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """What folding needs of an event."""
 
     position: int

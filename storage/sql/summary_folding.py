@@ -15,11 +15,11 @@ from storage.sql.hot import HotStatement, hot_insert
 from storage.sql.store import chunks
 from storage.sql.summary_tables import decision_summaries, decision_totals, summaries_progress
 from storage.sql.tables import audit_events
-from storage.summaries import FOLDED_KINDS, SUMS, TOKENS, Folded, LogLine, Row, folded, needed_decisions
+from storage.summaries import FOLDED_KINDS, SUMS, TOKENS, Cell, Folded, LogLine, Row, folded, needed_decisions
 from storage.summary_records import SummaryProgress
 
-SLICE_SECONDS = 0.015  # how long the writer shall be held by one slice
-FEWEST_EVENTS, MOST_EVENTS = 60, 3000  # of a slice
+SLICE_SECONDS = 0.02  # how long the writer shall be held by one slice
+FEWEST_EVENTS, MOST_EVENTS = 100, 3000  # of a slice
 ROWS_A_REMOVAL = 2000
 HOURS_A_REMOVAL = 24
 
@@ -37,9 +37,9 @@ STATE = select(
 MOVE = update(summaries_progress).values(position=bindparam("new_position"))
 BEGIN_EMPTYING = update(summaries_progress).values(position=0, generation=progress.generation + 1, is_emptying=1)
 END_EMPTYING = update(summaries_progress).values(is_emptying=0)
-LINES = (
+LINES = HotStatement(
     select(events.position, events.kind, events.decision_id, events.canonical)
-    .where(events.position > bindparam("after"), events.position <= bindparam("until"), events.kind.in_(FOLDED_KINDS))
+    .where(events.position > bindparam("after"), events.position <= bindparam("until"))
     .order_by(events.position)
 )
 KNOWN = (
@@ -78,6 +78,7 @@ def _adding(insert: Any) -> HotStatement:
     return HotStatement(statement, columns=[column.name for column in decision_totals.columns])
 
 
+CELL_COLUMNS = (*Cell._fields, *SUMS, "first_position", "last_position")
 ADD_TO_CELLS = {"sqlite": _adding(sqlite.insert), "postgresql": _adding(postgresql.insert)}
 
 
@@ -130,8 +131,8 @@ def folded_slice(connection: Connection, at: Progress, count: int) -> Slice:
     """The next events folded. Raises LogCorrupt. Rows read while others go on do no harm: `put_slice` sees it."""
     after = at.summary.position
     until = min(after + count, at.summary.last_position)
-    found = connection.execute(LINES, {"after": after, "until": until})
-    lines = [LogLine(position, kind, decision_id or "", text) for position, kind, decision_id, text in found]
+    found = LINES.rows(connection, {"after": after, "until": until})
+    lines = [LogLine(*row) for row in found if row[1] in FOLDED_KINDS]
     known: dict[str, Row] = {}
     for ids in chunks(needed_decisions(lines)):
         known |= {row["decision_id"]: dict(row) for row in connection.execute(KNOWN, {"ids": ids}).mappings()}
@@ -150,9 +151,7 @@ def put_slice(batch: Batch, made: Slice, pace: Pace) -> None:
     ADD_TO_CELLS[connection.dialect.name].each(
         connection,
         [
-            cell._asdict()
-            | dict(zip(SUMS, sums.counts, strict=True))
-            | {"first_position": sums.first_position, "last_position": sums.last_position}
+            dict(zip(CELL_COLUMNS, (*cell, *sums.counts, sums.first_position, sums.last_position), strict=True))
             for cell, sums in sorted(made.added.cells.items())
         ],
     )
