@@ -22,6 +22,7 @@ class Lesson:
     position: int  # of the reward
     decision: Decision
     reward: Reward
+    writer: str = ""  # whose process wrote the reward
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from storage.records import AuditEvent, Decision, Reward
 from storage.stores import Stores
 
 PAGE = 1000  # events
+MOST_LATE = 64  # lessons before a writer's first event that may have been learned after its start
 OPENED, DECISION, REWARD = "writer_opened", "decision", "reward"
 
 
@@ -61,9 +62,23 @@ async def timeline_of(stores: Stores, writer: str, *, until: int, relearn_limit:
             if (await stores.decisions.rewards_of(decision.id))[0].id != reward.id:
                 continue  # learned long ago, or beyond what is learned again
         (own if event.writer == writer else others).append(
-            Lesson(position=event.position, decision=decision, reward=reward)
+            Lesson(position=event.position, decision=decision, reward=reward, writer=event.writer)
         )
-    return Timeline(base=base, own=tuple(own), others=tuple(others), anchors=_anchors(events, writer, id_to_decision))
+    base, late = _parted(base, alive={event.writer for event in events} - {writer})
+    return Timeline(
+        base=base, own=tuple(own), others=(*late, *others), anchors=_anchors(events, writer, id_to_decision)
+    )
+
+
+def _parted(base: tuple[Lesson, ...], *, alive: set[str]) -> tuple[tuple[Lesson, ...], tuple[Lesson, ...]]:
+    """What was surely there when the process started, and what may have come later.
+
+    A writer's opening stands in the log with its first event: others, who are at work still, may have written since.
+    """
+    last = base[-MOST_LATE:]
+    first = next((place for place, lesson in enumerate(last) if lesson.writer in alive), len(last))
+    cut = len(base) - len(last) + first
+    return base[:cut], base[cut:]
 
 
 def _anchors(events: Iterable[AuditEvent], writer: str, id_to_decision: dict[str, Decision]) -> tuple[Anchor, ...]:
@@ -91,13 +106,13 @@ async def _since_opening(stores: Stores, writer: str, until: int) -> tuple[int, 
 
 async def relearned(stores: Stores, *, before: int, limit: int) -> tuple[Lesson, ...]:
     """The newest reward of each of the newest rewarded decisions, oldest first, as a start learns them."""
-    id_to_reward: dict[str, tuple[int, Reward]] = {}  # newest first
+    id_to_reward: dict[str, tuple[AuditEvent, Reward]] = {}  # newest first
     id_to_decision: dict[str, Decision] = {}
     while before > 1 and len(id_to_reward) < limit:
         page = await _page_before(stores, before)
         for event in reversed(page):
             if event.kind == REWARD and event.decision_id is not None and len(id_to_reward) < limit:
-                id_to_reward.setdefault(event.decision_id, (event.position, reward_from(event.canonical)))
+                id_to_reward.setdefault(event.decision_id, (event, reward_from(event.canonical)))
             elif event.kind == DECISION and event.subject_id in id_to_reward:
                 id_to_decision[event.subject_id] = decision_from(event.canonical)
         before = page[0].position if page else 0
@@ -105,8 +120,8 @@ async def relearned(stores: Stores, *, before: int, limit: int) -> tuple[Lesson,
         if id not in id_to_decision:
             id_to_decision[id] = await stores.decisions.get(id)
     return tuple(
-        Lesson(position=position, decision=id_to_decision[id], reward=reward)
-        for id, (position, reward) in reversed(id_to_reward.items())
+        Lesson(position=event.position, decision=id_to_decision[id], reward=reward, writer=event.writer)
+        for id, (event, reward) in reversed(id_to_reward.items())
     )
 
 
