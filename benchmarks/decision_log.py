@@ -1,6 +1,6 @@
 """Fills a store with plausible decisions, outcomes and rewards of some weeks: what lists and charts are tried on.
 
-    python benchmarks/decision_log.py --store sqlite:///log.db --decisions 100000
+    python -m benchmarks.decision_log --store sqlite:///log.db --decisions 100000
 
 Everything goes through the store's own `Journal.write`, thousands of records a call, so that the log verifies. The same
 seed and end give the same records. Five tenants of unlike size, six candidates, four policies, ten tasks; days and
