@@ -16,6 +16,7 @@ from orchestrator.training_jobs.runs import TrainingRuns
 from orchestrator.webhooks.messages import delivery_of
 from orchestrator.webhooks.service import Webhooks
 from orchestrator.workflow_runs import WorkflowHost
+from storage.job_records import Job
 
 
 class JobHost(WorkflowHost, Protocol):
@@ -29,6 +30,12 @@ class JobHost(WorkflowHost, Protocol):
 def made_jobs(settings: Settings, host: JobHost, checkpoints: Checkpoints) -> tuple[Jobs, JobWorker]:
     """The use cases, and the worker, which has yet to be started. Raises InvalidInput for a wrong workflow."""
     bell, stores = Bell(), host.stores
+
+    def ended(job: Job) -> None:
+        """Its message need not wait for the sender's next look."""
+        if job.webhook_url is not None:
+            host.webhooks.sender.nudge()
+
     named = {name: body.model_dump(mode="json", exclude_unset=True) for name, body in settings.workflows.items()}
     submissions = Submissions(
         workflows=Workflows.of(named),
@@ -44,6 +51,7 @@ def made_jobs(settings: Settings, host: JobHost, checkpoints: Checkpoints) -> tu
         most_queued=settings.jobs.most_queued,
         most_queued_of_tenant=settings.jobs.most_queued_of_tenant,
         poll_seconds=settings.jobs.poll_seconds,
+        ended=ended,
     )
     worker = JobWorker(
         store=stores.jobs,
@@ -62,5 +70,6 @@ def made_jobs(settings: Settings, host: JobHost, checkpoints: Checkpoints) -> tu
         poll_seconds=settings.jobs.poll_seconds,
         most_claims=settings.jobs.most_claims,
         delivery_of=delivery_of,
+        end_listeners=[ended],
     )
     return jobs, worker

@@ -73,6 +73,23 @@ class DeliveryConformance:
         with pytest.raises(InvalidInput, match="lease_seconds"):
             await stores.deliveries.due(now=NOON, most=1, lease_seconds=0)
 
+    async def test_no_tenant_gets_more_than_its_share_while_others_wait(self, stores: Stores) -> None:
+        """The first ones are all of one tenant, of which two are under way already."""
+        tenants = ["a"] * 6 + ["b", "c"] * 2
+        given = [
+            await stores.deliveries.put(a_delivery(tenant=tenant, next_try_at=NOON + timedelta(seconds=place)))
+            for place, tenant in enumerate(tenants)
+        ]
+
+        async def found(most: int, share: int | None, **busy: int) -> list[int]:
+            taken = await stores.deliveries.due(now=NOON + MINUTE, most=most, lease_seconds=60, share=share, busy=busy)
+            return [given.index(next(each for each in given if each.id == one.id)) for one in taken]
+
+        assert await found(5, 3, a=2) == [0, 6, 7, 8, 9]
+        assert await found(5, 3, a=3) == []
+        assert await found(2, 4, a=1) == [1, 2]
+        assert await found(9, None) == [3, 4, 5]
+
     async def test_many_senders_at_once_never_get_one_message_twice(self, stores: Stores) -> None:
         messages = [await stores.deliveries.put(a_delivery()) for _ in range(12)]
         answers = await asyncio.gather(*(due(stores, most=3) for _ in range(8)))

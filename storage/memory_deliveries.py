@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,18 +11,27 @@ from storage.errors import RecordNotFound
 from storage.job_moves import checked_lease
 from storage.memory_log import MemoryLog, MemoryStore
 from storage.webhook_forms import changed, delivery_from, delivery_row
-from storage.webhook_records import Delivery, DeliveryState
+from storage.webhook_records import NOBODY, Delivery, DeliveryState, Shares
 
 
 class MemoryDeliveryStore(MemoryStore):
-    async def due(self, *, now: datetime, most: int, lease_seconds: float) -> list[Delivery]:
+    async def due(
+        self,
+        *,
+        now: datetime,
+        most: int,
+        lease_seconds: float,
+        share: int | None = None,
+        busy: Mapping[str, int] = NOBODY,
+    ) -> list[Delivery]:
         self.log.ensure_open()
         moment, until = iso(now, field="now"), iso(now + checked_lease(lease_seconds))
         rows = [
             row for row in self.log.deliveries.values() if row["state"] == "pending" and row["next_try_at"] <= moment
         ]
         rows.sort(key=lambda row: (row["next_try_at"], row["position"]))
-        taken = rows[: max(most, 0)]
+        shares = Shares(share, busy)
+        taken = [row for row in rows if shares.take(row["tenant"])][: max(most, 0)]
         for row in taken:
             row["next_try_at"] = until
         return [delivery_from(row) for row in taken]

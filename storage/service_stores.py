@@ -9,7 +9,7 @@ from typing import Protocol
 from storage.job_records import Beat, Fence, Job, JobEnd, JobEvent, JobFilter, JobState
 from storage.key_records import ApiKey, RateLimits, Tenant
 from storage.records import Payload
-from storage.webhook_records import Delivery, DeliveryState
+from storage.webhook_records import NOBODY, Delivery, DeliveryState
 
 
 class JobStore(Protocol):
@@ -113,8 +113,19 @@ class KeyStore(Protocol):
 class DeliveryStore(Protocol):
     """Webhook messages: written by `JobStore.finish`, tried until they arrive or are given up."""
 
-    async def due(self, *, now: datetime, most: int, lease_seconds: float) -> list[Delivery]:
-        """Pending ones whose time has come; nobody else gets them for so long."""
+    async def due(
+        self,
+        *,
+        now: datetime,
+        most: int,
+        lease_seconds: float,
+        share: int | None = None,
+        busy: Mapping[str, int] = NOBODY,
+    ) -> list[Delivery]:
+        """Pending ones whose time has come; nobody else gets them for so long.
+
+        `share`: no tenant gets more than so many, those that it has under way already (`busy`) counted.
+        """
         ...
 
     async def put(self, delivery: Delivery) -> Delivery:

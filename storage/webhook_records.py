@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from storage.records import new_id, utc_now
 
+NOBODY: Mapping[str, int] = MappingProxyType({})
 DeliveryState = Literal["pending", "delivered", "given_up"]
 
 
@@ -29,3 +33,24 @@ class Delivery:
     created_at: datetime = field(default_factory=utc_now)
     delivered_at: datetime | None = None
     position: int = 0  # 1, 2, 3, …: the cursor of lists
+
+
+class Shares:
+    """How many places each tenant has, and whether it may have one more."""
+
+    def __init__(self, most: int | None, busy: Mapping[str, int]) -> None:
+        """`most` of one tenant; None: as many as there are."""
+        self._most = most
+        self._count = Counter(busy)
+
+    def take(self, tenant: str) -> bool:
+        """Whether it got a place."""
+        if self._most is not None and self._count[tenant] >= self._most:
+            return False
+        self._count[tenant] += 1
+        return True
+
+    @property
+    def full(self) -> list[str]:
+        """Tenants that get no more."""
+        return sorted(tenant for tenant, count in self._count.items() if self._most is not None and count >= self._most)

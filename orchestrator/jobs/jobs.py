@@ -43,6 +43,7 @@ class Jobs:
     most_queued: int = 10_000
     most_queued_of_tenant: int = 5_000
     poll_seconds: float = POLL_SECONDS
+    ended: Callable[[Job], None] = lambda job: None  # hears of queued jobs that were cancelled here
     clock: Callable[[], float] = time.monotonic
     queued: tuple[float, int] | None = None  # when they were counted, and how many
 
@@ -94,6 +95,8 @@ class Jobs:
         job = await self.stores.jobs.cancel(job_id)
         self.bell.ring(CANCELS)
         self.bell.ring(job_id, end_of(job_id))
+        if job.has_ended:
+            self.ended(job)
         return job
 
     async def events(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 PAUSES_SECONDS = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600)
 JITTER = 0.2  # a pause is up to this share longer, so that many messages do not come back at once
 POLL_SECONDS = 2.0
-LEASE_SECONDS = 120.0  # longer than any try; after it somebody else tries again
+LEASE_SECONDS = 120.0  # longer than any try; after it somebody else tries again what its sender died with
 FAREWELL_SECONDS = 2.0
 GONE = 410
 
@@ -60,20 +61,25 @@ class WebhookSender:
         self._chance = chance
         self._poll_seconds = poll_seconds
         self._nudged = asyncio.Event()
-        self._tries: set[asyncio.Task[None]] = set()
+        self._tries: dict[asyncio.Task[None], str] = {}  # to whose message it is
+        self._is_stopping = False
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """A second call changes nothing."""
         if self._loop is None:
+            self._is_stopping = False
             self._loop = asyncio.create_task(self._run(), name="webhook-sender")
 
     async def stop(self) -> None:
-        """Waits a moment for tries under way; what is not done by then is tried again when its lease has run out."""
+        """Waits a moment for tries under way; what is not done by then is given back, for whoever sends next.
+
+        A claim under way is awaited: what it takes would else lie there, leased to nobody.
+        """
         if self._loop is not None:
-            self._loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._loop
+            self._is_stopping = True
+            self._nudged.set()
+            await self._loop
             self._loop = None
         if self._tries:
             _, late = await asyncio.wait(self._tries, timeout=FAREWELL_SECONDS)
@@ -87,14 +93,25 @@ class WebhookSender:
         self._nudged.set()
 
     async def send_due(self) -> int:
-        """Claims as many as there is room for and begins to send them; how many."""
+        """Claims as many as there is room for and begins to send them; how many.
+
+        One tenant gets half of the places while others wait, and all but one while nobody does: whoever comes next
+        need not wait for slow receivers of another.
+        """
+        began = await self._begun(share=max(self._parallel // 2, 1))
+        return began + await self._begun(share=max(self._parallel - 1, 1))
+
+    async def _begun(self, *, share: int) -> int:
         room = self._parallel - len(self._tries)
-        if room <= 0:
+        if room <= 0 or self._is_stopping:
             return 0
-        due = await self._deliveries.due(now=self._now(), most=room, lease_seconds=LEASE_SECONDS)
+        busy = Counter(self._tries.values())
+        due = await self._deliveries.due(
+            now=self._now(), most=room, lease_seconds=LEASE_SECONDS, share=share, busy=busy
+        )
         for delivery in due:
             task = asyncio.create_task(self._tried(delivery))
-            self._tries.add(task)
+            self._tries[task] = delivery.tenant
             task.add_done_callback(self._ended)
         return len(due)
 
@@ -104,32 +121,37 @@ class WebhookSender:
             await asyncio.wait(self._tries)
 
     async def _run(self) -> None:
-        while True:
+        while not self._is_stopping:
             self._nudged.clear()
             try:
                 await self.send_due()
             except StorageError as error:
                 logger.warning("Webhooks wait, the store cannot be read: %s", error)
+            if self._is_stopping:
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds):
                     await self._nudged.wait()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tries.discard(task)
+        del self._tries[task]
         self._nudged.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("A webhook's try broke off: %r", error)
 
     async def _tried(self, delivery: Delivery) -> None:
         began = self._now()
-        headers = await self._secrets.headers(delivery, now=began)
         try:
+            headers = await self._secrets.headers(delivery, now=began)
             answer = await self._poster.post(delivery.url, delivery.body, headers, now=began)
             after = self.after_answer(delivery, answer)
         except TargetRefused as error:
             after = self._given_up(delivery, str(error), None)
         except NotSent as error:
             after = self._put_off(delivery, str(error), None, None)
+        except asyncio.CancelledError:
+            await self._deliveries.put(replace(delivery, next_try_at=self._now()))
+            raise
         await self._deliveries.put(after)
 
     def after_answer(self, delivery: Delivery, answer: Answer) -> Delivery:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from storage.sql.batch import Batch
 from storage.sql.store import SqlStore
 from storage.sql.tables import webhook_deliveries
 from storage.webhook_forms import changed, delivery_from, delivery_row, leased, tried_row
-from storage.webhook_records import Delivery, DeliveryState
+from storage.webhook_records import NOBODY, Delivery, DeliveryState, Shares
 
 columns = webhook_deliveries.c
 IS_DUE = (columns.state == literal_column("'pending'")) & (columns.next_try_at <= bindparam("now"))
@@ -26,6 +27,7 @@ DUE = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
+DUE_OF_OTHERS = DUE.where(columns.tenant.not_in(bindparam("full", expanding=True)))
 HAS_DUE = select(columns.position).where(IS_DUE).limit(1)
 SAVE = update(webhook_deliveries).where(columns.id == bindparam("delivery_id"))
 
@@ -33,7 +35,15 @@ SAVE = update(webhook_deliveries).where(columns.id == bindparam("delivery_id"))
 class SqlDeliveryStore(SqlStore):
     """Writes are never queued with nobody waiting, so that reads need not wait for the writer."""
 
-    async def due(self, *, now: datetime, most: int, lease_seconds: float) -> list[Delivery]:
+    async def due(
+        self,
+        *,
+        now: datetime,
+        most: int,
+        lease_seconds: float,
+        share: int | None = None,
+        busy: Mapping[str, int] = NOBODY,
+    ) -> list[Delivery]:
         """Looks first, so that a sender with nothing to do keeps nobody from writing."""
         values = {"now": iso(now, field="now"), "most": max(most, 0)}
         until = now + checked_lease(lease_seconds)
@@ -47,10 +57,7 @@ class SqlDeliveryStore(SqlStore):
             batch.insert()  # messages may stand in this very transaction
             if batch.is_careful and made and _one(batch.connection, made[0].id) == made[0]:
                 return made
-            rows = batch.connection.execute(DUE, values).mappings().all()
-            made[:] = [leased(delivery_from(row), until) for row in rows]
-            if made:
-                batch.connection.execute(SAVE, [{"delivery_id": each.id, **tried_row(each)} for each in made])
+            made[:] = _taken(batch.connection, iso(now), max(most, 0), until=until, shares=Shares(share, busy))
             return made
 
         return await self.writer.run(apply)
@@ -93,6 +100,22 @@ class SqlDeliveryStore(SqlStore):
             query = query.where(columns.position < before_position)
         rows = await self.database.read(lambda connection: connection.execute(query).mappings().all())
         return [delivery_from(row) for row in rows]
+
+
+def _taken(connection: Connection, now: str, most: int, *, until: datetime, shares: Shares) -> list[Delivery]:
+    """Leased, the ones that wait longest first; looks again for others' where a tenant has its share."""
+    taken: list[Delivery] = []
+    while len(taken) < most:
+        full, wanted = shares.full, most - len(taken)
+        values = {"now": now, "most": wanted, **({"full": full} if full else {})}
+        rows = connection.execute(DUE_OF_OTHERS if full else DUE, values).mappings().all()
+        found = [leased(delivery_from(row), until) for row in rows if shares.take(row["tenant"])]
+        if found:
+            connection.execute(SAVE, [{"delivery_id": each.id, **tried_row(each)} for each in found])
+        taken += found
+        if len(rows) < wanted:
+            break
+    return taken
 
 
 def _one(connection: Connection, delivery_id: str) -> Delivery:

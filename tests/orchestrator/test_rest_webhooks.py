@@ -72,6 +72,28 @@ async def test_cancelled_job_is_told_too(http: httpx.AsyncClient, service: Servi
     assert json.loads(receiver.heard[0].body)["type"] == "job.cancelled"
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_job_that_ends_here_wakes_the_sender(
+    http: httpx.AsyncClient, service: Service, is_cancelled: bool
+) -> None:
+    sender = service.webhooks.sender
+    sender._poll_seconds = 3600.0
+    sender.start()
+
+    async def sleeps() -> bool:
+        return bool(sender._nudged._waiters)
+
+    await until(sleeps)
+    async with Receiver() as receiver:
+        body = {"input": {"text": "France?"}, "webhook_url": receiver.url(LOOPBACK)}
+        job = (await http.post("/v1/jobs", json=body)).json()
+        if is_cancelled:
+            await http.post(f"/v1/jobs/{job['id']}/cancel")
+        else:
+            service.worker.start()
+        await delivered(http, job["id"])
+
+
 async def test_delivery_that_was_given_up_is_sent_again_on_demand(http: httpx.AsyncClient, service: Service) -> None:
     async with Receiver(Said(status=410), Said()) as receiver:
         body = {"input": {"text": "France?"}, "webhook_url": receiver.url(LOOPBACK)}

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -63,9 +64,9 @@ async def stores() -> AsyncIterator[Stores]:
     await opened.close()
 
 
-def delivery(url: str, clock: Clock) -> Delivery:
+def delivery(url: str, clock: Clock, *, tenant: str = "acme") -> Delivery:
     return Delivery(
-        tenant="acme", job_id="job_1", url=url, kind="job.succeeded", body='{"type": "job.succeeded"}',
+        tenant=tenant, job_id="job_1", url=url, kind="job.succeeded", body='{"type": "job.succeeded"}',
         next_try_at=clock.now,
     )  # fmt: skip
 
@@ -214,12 +215,83 @@ async def test_no_more_than_so_many_are_tried_at_once(stores: Stores) -> None:
         await stores.deliveries.put(delivery(f"https://hooks.example.com/{number}", clock))
     counts = [await sender.send_due(), await sender.send_due()]
     await asyncio.sleep(0)
-    assert (counts, len(at_once)) == ([3, 0], 3)
+    assert (counts, len(at_once)) == ([2, 0], 2)  # one place is for whoever comes next
+    await stores.deliveries.put(delivery("https://hooks.example.com/other", clock, tenant="umbrella"))
+    assert [await sender.send_due(), await sender.send_due()] == [1, 0]
     gate.set()
     await sender.settle()
-    assert await tried(sender) == 3
-    assert await tried(sender) == 1
+    assert [await tried(sender) for _ in range(4)] == [2, 2, 1, 0]
     assert {each.state for each in await stores.deliveries.find()} == {"delivered"}
+
+
+async def test_slow_receivers_of_one_tenant_take_half_of_the_places_while_others_wait(stores: Stores) -> None:
+    clock, gate = Clock(), asyncio.Event()
+
+    class SlowForAcme(ScriptedPoster):
+        async def post(self, url: str, body: str, headers: object, *, now: datetime) -> Answer:
+            self.posted.append(url)
+            if "acme" in url:
+                await gate.wait()
+            return Answer(status=200)
+
+    poster = SlowForAcme(NotSent())
+    sender = sender_of(stores, poster, clock, parallel=8)
+    for number in range(20):
+        await stores.deliveries.put(delivery(f"https://acme.example.com/{number}", clock))
+    for number in range(6):
+        await stores.deliveries.put(delivery(f"https://other.example.com/{number}", clock, tenant="umbrella"))
+    assert await sender.send_due() == 8
+    await asyncio.sleep(0)
+    assert sum("acme" in url for url in poster.posted) == 4
+    while len(poster.posted) < 10:
+        await asyncio.sleep(0)
+        await sender.send_due()
+    assert [url for url in poster.posted if "other" in url] == [f"https://other.example.com/{n}" for n in range(6)]
+    gate.set()
+    await sender.settle()
+
+
+async def test_message_whose_try_is_cut_off_at_the_end_is_due_again_at_once(stores: Stores) -> None:
+    clock = Clock()
+    async with Receiver(Said(is_hanging=True)) as slow:
+        poster = Poster(timeout_seconds=60.0, allowed_private_hosts=["hooks.example.com"], resolve=loopback)
+        sender = sender_of(stores, poster, clock)
+        put = await stores.deliveries.put(delivery(slow.url(), clock))
+        await sender.send_due()
+
+        async def is_heard() -> bool:
+            return bool(slow.heard)
+
+        await until(is_heard)
+        assert (await stores.deliveries.get(put.id)).next_try_at > clock.now
+        await sender.stop()
+    after = await stores.deliveries.get(put.id)
+    assert (after.state, after.tries, after.next_try_at) == ("pending", 0, clock.now)
+
+
+async def test_message_that_is_claimed_while_the_sender_stops_is_not_left_to_its_lease(stores: Stores) -> None:
+    clock, is_asked, gate = Clock(), asyncio.Event(), asyncio.Event()
+
+    class SlowToClaim:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(stores.deliveries, name)
+
+        async def due(self, **wanted: Any) -> list[Delivery]:
+            taken = await stores.deliveries.due(**wanted)
+            is_asked.set()
+            await gate.wait()
+            return taken
+
+    put = await stores.deliveries.put(delivery("https://hooks.example.com/", clock))
+    poster = ScriptedPoster(Answer(status=200))
+    sender = WebhookSender(SlowToClaim(), SigningSecrets(stores.keys, service_secret), poster, now=clock)
+    sender.start()
+    await is_asked.wait()
+    stopping = asyncio.create_task(sender.stop())
+    await asyncio.sleep(0)
+    gate.set()
+    await stopping
+    assert (await stores.deliveries.get(put.id)).state == "delivered"
 
 
 async def test_try_that_broke_off_with_its_process_is_made_again_by_another(stores: Stores) -> None:
@@ -240,13 +312,13 @@ async def test_sender_goes_on_after_the_store_was_away(stores: Stores, caplog: p
     clock, failures = Clock(), [StorageUnavailable("The database is locked.")]
 
     class Deliveries:
-        def __getattr__(self, name: str) -> object:
+        def __getattr__(self, name: str) -> Any:
             return getattr(stores.deliveries, name)
 
-        async def due(self, *, now: datetime, most: int, lease_seconds: float) -> list[Delivery]:
+        async def due(self, **wanted: Any) -> list[Delivery]:
             if failures:
                 raise failures.pop()
-            return await stores.deliveries.due(now=now, most=most, lease_seconds=lease_seconds)
+            return await stores.deliveries.due(**wanted)
 
     put = await stores.deliveries.put(delivery("https://hooks.example.com/", clock))
     sender = WebhookSender(
