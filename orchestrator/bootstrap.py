@@ -18,6 +18,7 @@ from agents.llm import LLM, CompletionRequest, ScriptedLLM
 from agents.model_files import MODEL_FILES, fetch
 from agents.registry import make_agent
 from orchestrator.around_router import around, rebook
+from orchestrator.audit_service import made_audit
 from orchestrator.borrowed import Borrowed
 from orchestrator.candidate_groups import candidate_groups
 from orchestrator.candidates import candidates_in, cards_in, endpoints_in
@@ -113,6 +114,8 @@ async def bootstrap(
         has_own_stores = stores is not None
         stores = stores or await open_stores(settings.store_url, mode=settings.write_mode)
         opened.push_async_callback(stores.close)
+        audit = made_audit(settings, stores)
+        opened.push_async_callback(audit.stop)
         first_counter = await next_counter(stores, settings.seed)
         featurizer = _featurizer(settings, encoder.encoder)
         policies = made_policies(settings, candidates.values())
@@ -206,6 +209,9 @@ async def bootstrap(
             name_to_model=models_that_embed, stores=stores, recorder=nodes.recorder, defaults=service.defaults
         )
         service.replays = ReplayDesk(parts=parts_of(settings, stores, encoder=encoder.encoder))
+        service.audit = audit
+        service.more_notices.append(audit.notices)
+        audit.start()
         service.jobs, service.worker = made_jobs(settings, service, checkpoints)
         open_telemetry(service, settings, opened)
         retention = Retention(stores, payload_days=settings.retention.payload_days)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol, Unpack
 
 from agents.llm import piece_of
+from orchestrator.audit_service import Audit
 from orchestrator.budget_options import exhausted_of, limits_of
 from orchestrator.call_needs import plan_of_call, require_able
 from orchestrator.caller import Caller, current_caller
@@ -88,6 +89,7 @@ class Service:
     on_close: Callable[[], Awaitable[None]]  # lets go of models and stores
     runs: dict[asyncio.Task[RunState], Caller] = field(default_factory=dict)  # under way
     replays: ReplayDesk = field(init=False)
+    audit: Audit = field(init=False)
     jobs: Jobs = field(init=False)
     worker: JobWorker = field(init=False)  # of this process; started by whoever wants jobs to be run here
 

@@ -17,6 +17,7 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
+from orchestrator.audit_settings import AuditSettings
 from orchestrator.budget_settings import BudgetSettings
 from orchestrator.errors import SettingsInvalid
 from orchestrator.job_settings import JobSettings
@@ -313,6 +314,7 @@ class Settings(BaseSettings):
     limits: InputLimits = InputLimits()
     server: ServerSettings = ServerSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    audit: AuditSettings = AuditSettings()
     jobs: JobSettings = JobSettings()
     training: TrainingSettings = TrainingSettings()
     ray: RaySettings = RaySettings()

@@ -27,6 +27,10 @@ class Signer:
     def __repr__(self) -> str:
         return f"Signer(public_key={self.public_key!r})"
 
+    def private_hex(self) -> str:
+        """For the one file that keeps it."""
+        return self._key.private_bytes_raw().hex()
+
     def sign(self, text: str) -> str:
         """The signature, in hex, over the text's UTF-8."""
         return self._key.sign(text.encode()).hex()

@@ -41,6 +41,7 @@ def scripted_settings(**changes: Any) -> Settings:
         "encoder": "hashing",
         "policy": "uniform",
         "seed": 7,
+        "audit": {"signing_key": "5e" * 32},  # no test makes a file beside the user's own
     }
     return Settings(**{**given, **changes})
 

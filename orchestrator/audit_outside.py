@@ -1,0 +1,238 @@
+"""Where checkpoints go outside of the database: a file of lines, or a folder of files; written once, never changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from orchestrator.audit_settings import AUTO
+from storage.audit import OutsideCopy
+from storage.checkpoint_forms import CHECKPOINT_KIND, checkpoint_from, checkpoint_text, key_from, key_text, kind_in
+from storage.checkpoint_records import AuditCheckpoint, SigningKey
+from storage.errors import LogCorrupt, StorageUnavailable
+
+if TYPE_CHECKING:
+    from orchestrator.settings import Settings
+
+SQLITE = "sqlite:///"
+TAIL_BYTES = 1 << 16  # where the last line is looked for first
+
+
+class Outside(Protocol):
+    """All methods block, and raise StorageUnavailable; they are called from threads."""
+
+    place: str
+
+    def last_number(self) -> int:
+        """Of the newest checkpoint there; 0: there is none."""
+        ...
+
+    def write(self, keys: Sequence[SigningKey], checkpoints: Sequence[AuditCheckpoint]) -> None:
+        """Adds them; what is there already stays as it is."""
+        ...
+
+    def texts(self) -> Iterable[str]:
+        """All that is there, keys and checkpoints, in any order but that of the keys."""
+        ...
+
+
+class FileOutside:
+    """One JSON object a line, appended. Several processes may share it: a line that stands twice is one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.place = str(path)
+
+    def last_number(self) -> int:
+        try:
+            with self.path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - TAIL_BYTES))
+                return last_in(file.read().splitlines()) or last_in(self.path.read_bytes().splitlines())
+        except FileNotFoundError:
+            return 0
+        except OSError as exc:
+            raise unavailable(self.place, exc) from exc
+
+    def write(self, keys: Sequence[SigningKey], checkpoints: Sequence[AuditCheckpoint]) -> None:
+        lines = [*map(key_text, keys), *map(checkpoint_text, checkpoints)]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                is_torn = file.tell() > 0 and not self._ends_with_newline()  # by a power cut: begin a line of our own
+                file.write(b"\n" * is_torn + "".join(f"{line}\n" for line in lines).encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            raise unavailable(self.place, exc) from exc
+
+    def texts(self) -> Iterable[str]:
+        try:
+            return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return ()
+        except OSError as exc:
+            raise unavailable(self.place, exc) from exc
+
+    def _ends_with_newline(self) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+
+
+class FolderOutside:
+    """One file each, created and never opened for writing again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.place = str(path)
+
+    def last_number(self) -> int:
+        return max((number_in(name) for name in self._names()), default=0)
+
+    def write(self, keys: Sequence[SigningKey], checkpoints: Sequence[AuditCheckpoint]) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for name, text in named(keys, checkpoints):
+                self._create(self.path / name, text)
+        except OSError as exc:
+            raise unavailable(self.place, exc) from exc
+
+    def texts(self) -> Iterable[str]:
+        try:
+            return [(self.path / name).read_text(encoding="utf-8", errors="replace") for name in self._names()]
+        except OSError as exc:
+            raise unavailable(self.place, exc) from exc
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self.path))
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise unavailable(self.place, exc) from exc
+
+    def _create(self, path: Path, text: str) -> None:
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError:
+            ensure_same(self.place, path.name, path.read_text(encoding="utf-8"), text)
+
+
+def outside_of(settings: Settings) -> Outside | None:
+    """What the settings name; None: nothing. Raises SettingsInvalid for a URL that needs what is not installed."""
+    return opened_outside(settings.audit.outside, store_url=settings.store_url)
+
+
+def opened_outside(place: str, *, store_url: str) -> Outside | None:
+    if place == AUTO:
+        path = _beside(store_url)
+        return None if path is None else FileOutside(path)
+    if "://" in place:
+        from orchestrator.audit_objects import ObjectsOutside
+
+        return ObjectsOutside(place)
+    if not place:
+        return None
+    is_folder = place.endswith(("/", os.sep)) or Path(place).is_dir()
+    return FolderOutside(Path(place)) if is_folder else FileOutside(Path(place))
+
+
+def copy_in(outside: Outside) -> OutsideCopy:
+    """What stands there. A line that cannot be read counts as not there: where it is missed, the verification says so.
+
+    Raises StorageUnavailable.
+    """
+    checkpoints: dict[int, AuditCheckpoint] = {}
+    keys: dict[str, SigningKey] = {}
+    faults: list[str] = []
+    for text in outside.texts():
+        try:
+            if kind_in(text) == CHECKPOINT_KIND:
+                found = checkpoint_from(text)
+                if checkpoint_text(checkpoints.setdefault(found.number, found)) != text:
+                    faults.append(f"checkpoint {found.number} stands there twice, and not alike")
+            else:
+                key = key_from(text)
+                if key_text(keys.setdefault(key.key_id, key)) != text:
+                    faults.append(f"signing key {key.key_id!r} stands there twice, and not alike")
+        except LogCorrupt:
+            continue
+    fault = faults[0] if faults else ""
+    return OutsideCopy(place=outside.place, checkpoints=checkpoints, keys=_in_turn(keys), fault=fault)
+
+
+def last_in(lines: Sequence[bytes]) -> int:
+    """The number of the last checkpoint among these lines; 0: there is none."""
+    for line in reversed(lines):
+        try:
+            text = line.decode()
+            if kind_in(text) == CHECKPOINT_KIND:
+                return checkpoint_from(text).number
+        except (LogCorrupt, UnicodeDecodeError):
+            continue
+    return 0
+
+
+def named(keys: Sequence[SigningKey], checkpoints: Sequence[AuditCheckpoint]) -> Iterable[tuple[str, str]]:
+    """File name and text of each."""
+    yield from ((f"key-{key.key_id}.json", key_text(key)) for key in keys)
+    yield from ((f"checkpoint-{each.number:012}.json", checkpoint_text(each)) for each in checkpoints)
+
+
+def number_in(name: str) -> int:
+    digits = name.removeprefix("checkpoint-").removesuffix(".json")
+    return int(digits) if digits.isdecimal() and name.startswith("checkpoint-") else 0
+
+
+def ensure_same(place: str, name: str, known: str, given: str) -> None:
+    """Raises StorageUnavailable."""
+    if known != given:
+        raise StorageUnavailable(
+            f"{name!r} stands in {place!r} already, and not as it was signed here.",
+            hint="Verify the log with that place: antroute audit verify --outside PLACE",
+        )
+
+
+def unavailable(place: str, exc: Exception) -> StorageUnavailable:
+    said = getattr(exc, "strerror", None) or str(exc).splitlines()[0]
+    return StorageUnavailable(
+        f"The place outside {place!r} cannot be used: {said}.", hint="Correct `audit.outside`, or make room there."
+    )
+
+
+def _beside(store_url: str) -> Path | None:
+    if store_url == "memory:":
+        return None
+    if store_url.startswith(SQLITE):
+        file = Path(store_url.removeprefix(SQLITE).partition("?")[0])
+        return file.with_name(f"{file.name}.checkpoints.jsonl")
+    from platformdirs import user_data_path
+
+    return (
+        user_data_path("antroute")
+        / "checkpoints"
+        / f"{sha256(_without_login(store_url).encode()).hexdigest()[:16]}.jsonl"
+    )
+
+
+def _without_login(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _in_turn(keys: dict[str, SigningKey]) -> list[SigningKey]:
+    """Each after the one that it took over from; what fits nowhere at the end."""
+    left, turn = list(keys.values()), list[SigningKey]()
+    while left:
+        newest = turn[-1].key_id if turn else None
+        following = next((key for key in left if key.previous_key_id == newest), left[0])
+        left.remove(following)
+        turn.append(following)
+    return turn
