@@ -10,6 +10,7 @@ import typer
 from orchestrator.cli import (
     audit,
     budgets,
+    console,
     data,
     doctor,
     evaluate,
@@ -43,6 +44,7 @@ app.command("train")(offline.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("replay")(replay.replay)
 app.command("serve")(serve.serve)
+app.command("console")(console.console)
 app.command("doctor")(doctor.doctor)
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager, closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.listening import bound, url_of
 from orchestrator.terminal import note, opened
 
 if TYPE_CHECKING:
+    import socket
+
     from orchestrator.keys.access import AccessRules
     from orchestrator.sdk import Orchestrator
     from orchestrator.settings import Settings
@@ -91,6 +93,7 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
         listener.listen()
         url = url_of(listener)
         note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
+        note(f"The console is at {url}/console")
         await server.serve_until_drained(listener)
 
 
@@ -109,26 +112,3 @@ async def _service(settings: Settings, *, has_cluster: bool) -> AsyncGenerator[O
         workers_for(antroute.service, settings),
     ):
         yield antroute
-
-
-def url_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def bound(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises SettingsInvalid where the address cannot be had."""
-    from orchestrator.errors import SettingsInvalid
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named, else asyncio leaves TCP_NODELAY alone and answers wait for an ACK.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as exc:
-        listener.close()
-        raise SettingsInvalid(
-            f"Cannot listen on {host}:{port}: {exc.strerror or exc}.", hint="Choose another with --port, or --port 0."
-        ) from exc
-    return listener

@@ -11,6 +11,7 @@ from platformdirs import user_data_path
 
 from agents.model_files import MODEL_FILES, fetch
 from orchestrator.demo.contest import Answered, Contender, contest
+from orchestrator.demo.looking import look
 from orchestrator.demo.progress import ContestProgress
 from orchestrator.demo.questions import make_questions
 from orchestrator.demo.remembering import RememberingLLM
@@ -44,6 +45,8 @@ async def run_demo(plan: DemoPlan, *, as_json: bool) -> int:
             say_json(report_view(result, verification))
         else:
             say(await report(result, verification, antroute.service))
+    if not as_json:
+        await look(result, settings)
     return 0 if verification.is_whole and result.standings else 1
 
 
