@@ -12,17 +12,16 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from storage.audit_records import Link, LoggedRow, TextRow
-from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
+from storage.budget_stores import BudgetStore as BudgetStore
 from storage.checkpoint_records import CheckpointStore
 from storage.job_records import Fence
 from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, Span
+from storage.records import Item as Item
 from storage.service_stores import DeliveryStore, JobStore, KeyStore
 from storage.skill_records import SkillMove, SkillState, SkillVersion
-from storage.summary_records import DecisionSummary, SummaryFilter, SummaryProgress, Totals, TotalsFilter
+from storage.summary_records import SummaryStore as SummaryStore
 from storage.trail_records import TrailEvent, TrailSnapshot
 from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
-
-Item = Decision | Outcome | Reward | Payload | Span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,56 +110,6 @@ class PayloadStore(Protocol):
         Embeddings of the text go with it, as do snapshots of trails that may hold them; each memory that had one gets
         an event `erased`.
         """
-        ...
-
-
-class BudgetStore(Protocol):
-    async def open(self, account: BudgetAccount) -> BudgetAccount:
-        """Creates the account, or sets the limits of the one of this id; spent and held stay as they are."""
-        ...
-
-    async def get(self, account_id: str) -> BudgetAccount: ...
-
-    async def line(self, account_id: str) -> list[BudgetAccount]:
-        """The account, its parent, the parent's parent and so on, as they are at one moment. Raises RecordNotFound."""
-        ...
-
-    async def accounts(self) -> list[BudgetAccount]: ...
-
-    async def lift(self, account_id: str, more: BudgetLimits) -> BudgetAccount:
-        """Raises the account's limits by `more`, at once; where it has no limit, or `more` is None, nothing changes."""
-        ...
-
-    async def hold(
-        self,
-        account_id: str,
-        amount: Amount,
-        *,
-        expires_in_seconds: float,
-        fence: Fence | None = None,
-        items: Sequence[Item] = (),
-    ) -> Hold:
-        """Sets the amount aside on the account and all its ancestors, or raises BudgetExceeded and holds nothing.
-
-        Either all four resources fit everywhere, or nothing is held. Raises LeaseLost for a fence that is not good.
-        `items` are written first, as by `Journal.write`, in the same transaction, and stay where the amount does not
-        fit; where they are refused nothing is held.
-        """
-        ...
-
-    async def settle(
-        self, hold_id: str, actual: Amount, *, fence: Fence | None = None, items: Sequence[Item] = ()
-    ) -> None:
-        """Charges what was really spent and frees the rest, here and on all ancestors; a second call changes nothing.
-
-        Raises RecordNotFound for an unknown hold; LeaseLost for a fence that is not good: then the hold runs out.
-        `items` are written after it, as by `Journal.write`, in the same transaction; where they are refused, the hold
-        is settled all the same.
-        """
-        ...
-
-    async def reap(self, now: datetime) -> list[Hold]:
-        """Settles holds past their time at the full amount (nobody can say what was spent) and logs each one."""
         ...
 
 
@@ -352,31 +301,6 @@ class TrailStore(Protocol):
 
     async def known_decisions(self, memory: str, decision_ids: Sequence[str]) -> set[str]:
         """Those of these decisions of which the memory has a deposit."""
-        ...
-
-
-class SummaryStore(Protocol):
-    """Decisions in flat rows, for lists and charts. Derived: rows are made from the log by whoever looks, and may be
-    thrown away. Nothing is done here when a decision is made."""
-
-    async def catch_up(self, *, seconds: float) -> SummaryProgress:
-        """Makes rows of what the log has had since the last time, for about so long; several may do so at once."""
-        ...
-
-    async def find(self, wanted: SummaryFilter) -> list[DecisionSummary]:
-        """Newest first, of those that rows were made for."""
-        ...
-
-    async def get(self, decision_id: str) -> DecisionSummary:
-        """Raises RecordNotFound, also for a decision that no row was made for yet."""
-        ...
-
-    async def totals(self, wanted: TotalsFilter) -> list[Totals]:
-        """One a group, in the order of their keys."""
-        ...
-
-    async def rebuild(self) -> None:
-        """Throws all rows away; `catch_up` makes them anew."""
         ...
 
 

@@ -1,11 +1,11 @@
-"""Decisions as lists and charts need them: a flat row each, and sums over the hour, all made from the log."""
+"""Decisions as lists and charts need them: a flat row each and sums over the hour, made from the log; their store."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 from storage.records import OutcomeStatus, TokenUsage
 
@@ -119,3 +119,32 @@ class SummaryProgress:
     @property
     def behind(self) -> int:
         return self.last_position - self.position
+
+
+class SummaryStore(Protocol):
+    """Decisions in flat rows, for lists and charts. Derived: rows are made from the log by whoever looks, and may be
+    thrown away. Nothing is done here when a decision is made."""
+
+    async def catch_up(self, *, seconds: float) -> SummaryProgress:
+        """Makes rows of what the log has had since the last time, for about so long; several may do so at once.
+
+        With no time at all it still makes some. Raises LogCorrupt, naming the place, for an event that is none, and
+        StorageUnavailable.
+        """
+        ...
+
+    async def find(self, wanted: SummaryFilter) -> list[DecisionSummary]:
+        """Newest first, of those that rows were made for."""
+        ...
+
+    async def get(self, decision_id: str) -> DecisionSummary:
+        """Raises RecordNotFound, also for a decision that no row was made for yet."""
+        ...
+
+    async def totals(self, wanted: TotalsFilter) -> list[Totals]:
+        """One a group that has decisions, in the order of their keys; the key of nobody is empty."""
+        ...
+
+    async def rebuild(self) -> None:
+        """Throws all rows away; `catch_up` makes them anew."""
+        ...
