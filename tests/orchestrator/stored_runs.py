@@ -23,7 +23,7 @@ HOSTILE = "\x1b[2Jgone\u202e"
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRuns:
-    """In the order in which they were made; the last one is a plan's with several decisions."""
+    """In the order in which they were made; the last one is a plan's."""
 
     url: str
     run_ids: Sequence[str] = field(default_factory=list)
