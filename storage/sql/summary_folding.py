@@ -78,6 +78,7 @@ def _adding(insert: Any) -> HotStatement:
     return HotStatement(statement, columns=[column.name for column in decision_totals.columns])
 
 
+FIRST_CELL = select(cells.grain, cells.hour).order_by(cells.grain, cells.hour).limit(1)
 CELL_COLUMNS = (*Cell._fields, *SUMS, "first_position", "last_position")
 ADD_TO_CELLS = {"sqlite": _adding(sqlite.insert), "postgresql": _adding(postgresql.insert)}
 
@@ -170,9 +171,10 @@ def empty_slice(batch: Batch) -> None:
     if first is not None:
         connection.execute(delete(decision_summaries).where(rows.position < first + ROWS_A_REMOVAL))
         return
-    hour = connection.execute(select(func.min(cells.hour))).scalar()
-    if hour is not None:
-        connection.execute(delete(decision_totals).where(cells.hour < hour + HOURS_A_REMOVAL))
+    cell = connection.execute(FIRST_CELL).one_or_none()
+    if cell is not None:
+        of_grain = delete(decision_totals).where(cells.grain == cell.grain)
+        connection.execute(of_grain.where(cells.hour < cell.hour + HOURS_A_REMOVAL))
         return
     connection.execute(END_EMPTYING)
 
