@@ -29,7 +29,7 @@ def account_view(account: BudgetAccount) -> dict[str, Any]:
 
 async def listed(budgets: BudgetStore, *, has_runs: bool) -> list[BudgetAccount]:
     """All accounts by id; those that runs opened for themselves only if wanted."""
-    return [each for each in await budgets.accounts() if has_runs or not each.id.startswith(OF_A_RUN)]
+    return await budgets.accounts(without=None if has_runs else OF_A_RUN)
 
 
 async def line_of(budgets: BudgetStore, account_id: str) -> list[BudgetAccount]:

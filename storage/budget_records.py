@@ -174,6 +174,16 @@ class Hold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Forfeit:
+    """A hold that ran out: nobody said what was spent, so all of it was charged."""
+
+    hold_id: str
+    account_id: str
+    amount: Amount
+    forfeited_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shortfall:
     """What is missing for the candidate that the router wants, when the budget allows none."""
 

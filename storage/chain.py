@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 
-from storage.canonical import Entry, entry_from
+from storage.budget_records import Amount, Forfeit
+from storage.canonical import Entry, entry_from, moment_of, parsed
 from storage.checkpoint_records import Head as Head
+from storage.errors import LogCorrupt
 from storage.records import AuditEvent, Hold
 
 GENESIS_HASH = "00" * 32
@@ -75,6 +78,22 @@ def forfeiture(hold: Hold, *, at: datetime) -> Entry:
         "forfeited_at": at,
     }
     return entry_from("hold_forfeited", values)
+
+
+def forfeit_from(canonical: str) -> Forfeit:
+    """What `forfeiture` wrote. Raises LogCorrupt."""
+    plain = parsed(canonical)
+    try:
+        amount = Amount(
+            usd=Decimal(plain["amount_usd"]),
+            tokens=int(plain["amount_tokens"]),
+            seconds=float(plain["amount_seconds"]),
+            joules=float(plain["amount_joules"]),
+        )
+        at = moment_of(plain["forfeited_at"])
+        return Forfeit(hold_id=plain["id"], account_id=plain["account_id"], amount=amount, forfeited_at=at)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as exc:
+        raise LogCorrupt(f"An event of a forfeited hold does not add up: {exc!s}.") from exc
 
 
 def erasure(payload_id: str, *, digest: str, at: datetime) -> Entry:

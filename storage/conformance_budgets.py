@@ -81,6 +81,21 @@ class BudgetConformance:
         with pytest.raises(InvalidInput, match="cannot move"):
             await stores.budgets.open(BudgetAccount(id="a", parent_id="c"))
 
+    async def test_what_is_held_and_what_ran_out_can_be_looked_at(self, stores: Stores) -> None:
+        await opened(stores, BudgetAccount(id="a"), BudgetAccount(id="run_1", parent_id="a"))
+        late = await stores.budgets.hold("a", DIME, expires_in_seconds=600)
+        soon = await stores.budgets.hold("run_1", Amount(usd=usd("0.2"), tokens=7), expires_in_seconds=60)
+        assert [hold.id for hold in await stores.budgets.open_holds(limit=9)] == [soon.id, late.id]
+        assert [hold.id for hold in await stores.budgets.open_holds(limit=1)] == [soon.id]
+        assert await stores.budgets.forfeits(limit=9) == []
+        now = utc_now() + timedelta(seconds=90)
+        await stores.budgets.reap(now)
+        assert [hold.id for hold in await stores.budgets.open_holds(limit=9)] == [late.id]
+        [forfeit] = await stores.budgets.forfeits(limit=9)
+        assert (forfeit.hold_id, forfeit.account_id, forfeit.forfeited_at) == (soon.id, "run_1", now)
+        assert forfeit.amount == Amount(usd=usd("0.2"), tokens=7)
+        assert [each.id for each in await stores.budgets.accounts(without="run_")] == ["a"]
+
     async def test_holds_past_their_time_are_forfeited_once_and_logged(self, stores: Stores) -> None:
         await opened(stores, BudgetAccount(id="tenant", limit_usd=usd(1)), BudgetAccount(id="key", parent_id="tenant"))
         late = await stores.budgets.hold("key", Amount(usd=usd("0.2")), expires_in_seconds=1)

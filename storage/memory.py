@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from storage.audit_records import Link, LoggedRow, TextRow
-from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
+from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Forfeit, Hold
 from storage.canonical import (
     Entry,
     checked_id,
@@ -23,7 +23,7 @@ from storage.canonical import (
     span_from,
     version_move_from,
 )
-from storage.chain import erasure, forfeiture
+from storage.chain import erasure, forfeit_from, forfeiture
 from storage.errors import RecordNotFound
 from storage.job_records import Fence
 from storage.memory_checkpoints import MemoryCheckpointStore
@@ -170,8 +170,17 @@ class MemoryBudgetStore(MemoryStore):
         await self.get(account_id)
         return self._line(account_id)[::-1]
 
-    async def accounts(self) -> list[BudgetAccount]:
-        return sorted(self.log.accounts.values(), key=lambda account: account.id)
+    async def accounts(self, *, without: str | None = None) -> list[BudgetAccount]:
+        wanted = (each for each in self.log.accounts.values() if not without or not each.id.startswith(without))
+        return sorted(wanted, key=lambda account: account.id)
+
+    async def open_holds(self, *, limit: int) -> list[Hold]:
+        unsettled = [hold for hold in self.log.holds.values() if hold.id not in self.log.settled_holds]
+        return sorted(unsettled, key=lambda hold: hold.expires_at)[: max(limit, 0)]
+
+    async def forfeits(self, *, limit: int) -> list[Forfeit]:
+        ended = [event for event in reversed(self.log.events) if event.kind == "hold_forfeited"]
+        return [forfeit_from(event.canonical) for event in ended[: max(limit, 0)]]
 
     async def lift(self, account_id: str, more: BudgetLimits) -> BudgetAccount:
         account = await self.get(account_id)

@@ -326,3 +326,6 @@ class AuditEvent:
     policy: str | None = None
     at: str = ""  # when, as `canonical` writes it
     position: int = 0  # place in the whole log: 1, 2, 3, … without gaps, in the order of the commits
+
+
+Item = Decision | Outcome | Reward | Payload | Span  # what a journal takes

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, literal_column, select, update
+from sqlalchemy import Select, bindparam, func, literal_column, select, update
 
-from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Hold
+from storage.budget_records import Amount, BudgetAccount, BudgetLimits, Forfeit, Hold
 from storage.canonical import checked_id, iso
-from storage.chain import forfeiture
+from storage.chain import forfeit_from, forfeiture
 from storage.errors import InvalidInput
 from storage.job_records import Fence
 from storage.money import checked_account, checked_amount, lifted, to_micro, to_nano
@@ -19,7 +19,7 @@ from storage.sql.batch import Batch, Needs
 from storage.sql.hot import HotStatement
 from storage.sql.ledger import ACCOUNT_COLUMNS, COUNTED, counted, counts_to, hold_from
 from storage.sql.store import SqlStore
-from storage.sql.tables import budget_accounts, budget_holds
+from storage.sql.tables import audit_events, budget_accounts, budget_holds
 from storage.stores import Item
 from storage.writing import Write, staged
 
@@ -37,6 +37,12 @@ EXPIRED = (
     .where(holds.charged_nano.is_(None), holds.expires_at <= bindparam("now"))
     .order_by(holds.expires_at)
     .with_for_update()
+)
+OPEN = select(budget_holds).where(holds.charged_nano.is_(None)).order_by(holds.expires_at)
+FORFEITED = (
+    select(audit_events.c.canonical)
+    .where(audit_events.c.kind == "hold_forfeited")
+    .order_by(audit_events.c.position.desc())
 )
 
 
@@ -66,9 +72,18 @@ class SqlBudgetStore(SqlStore):
         rows = await self.peek(lambda connection: LINE.rows(connection, values))
         return [counted(row, account_id).account() for row in rows] or [counted(None, account_id).account()]
 
-    async def accounts(self) -> list[BudgetAccount]:
-        rows = await self.read(lambda connection: connection.execute(ALL).all())
+    async def accounts(self, *, without: str | None = None) -> list[BudgetAccount]:
+        wanted = ALL if not without else ALL.where(func.substr(accounts.id, 1, len(without)) != without)
+        rows = await self.read(lambda connection: connection.execute(wanted).all())
         return [counted(row, "").account() for row in rows]
+
+    async def open_holds(self, *, limit: int) -> list[Hold]:
+        wanted = OPEN.limit(max(limit, 0))
+        return await self.read(lambda connection: list(map(hold_from, connection.execute(wanted))))
+
+    async def forfeits(self, *, limit: int) -> list[Forfeit]:
+        wanted = FORFEITED.limit(max(limit, 0))
+        return await self.read(lambda connection: [forfeit_from(each) for each in connection.scalars(wanted)])
 
     async def lift(self, account_id: str, more: BudgetLimits) -> BudgetAccount:
         checked_id(account_id, "account_id")
