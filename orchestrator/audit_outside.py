@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from orchestrator.audit_settings import AUTO
 from storage.audit import OutsideCopy
 from storage.checkpoint_forms import CHECKPOINT_KIND, checkpoint_from, checkpoint_text, key_from, key_text, kind_in
 from storage.checkpoint_records import AuditCheckpoint, SigningKey
 from storage.errors import LogCorrupt, StorageUnavailable
 
-if TYPE_CHECKING:
-    from orchestrator.settings import Settings
-
-SQLITE = "sqlite:///"
 TAIL_BYTES = 1 << 16  # where the last line is looked for first
 
 
@@ -125,25 +119,6 @@ class FolderOutside:
             ensure_same(self.place, path.name, path.read_text(encoding="utf-8"), text)
 
 
-def outside_of(settings: Settings) -> Outside | None:
-    """What the settings name; None: nothing. Raises SettingsInvalid for a URL that needs what is not installed."""
-    return opened_outside(settings.audit.outside, store_url=settings.store_url)
-
-
-def opened_outside(place: str, *, store_url: str) -> Outside | None:
-    if place == AUTO:
-        path = _beside(store_url)
-        return None if path is None else FileOutside(path)
-    if "://" in place:
-        from orchestrator.audit_objects import ObjectsOutside
-
-        return ObjectsOutside(place)
-    if not place:
-        return None
-    is_folder = place.endswith(("/", os.sep)) or Path(place).is_dir()
-    return FolderOutside(Path(place)) if is_folder else FileOutside(Path(place))
-
-
 def copy_in(outside: Outside) -> OutsideCopy:
     """What stands there. A line that cannot be read counts as not there: where it is missed, the verification says so.
 
@@ -205,26 +180,6 @@ def unavailable(place: str, exc: Exception) -> StorageUnavailable:
     return StorageUnavailable(
         f"The place outside {place!r} cannot be used: {said}.", hint="Correct `audit.outside`, or make room there."
     )
-
-
-def _beside(store_url: str) -> Path | None:
-    if store_url == "memory:":
-        return None
-    if store_url.startswith(SQLITE):
-        file = Path(store_url.removeprefix(SQLITE).partition("?")[0])
-        return file.with_name(f"{file.name}.checkpoints.jsonl")
-    from platformdirs import user_data_path
-
-    return (
-        user_data_path("antroute")
-        / "checkpoints"
-        / f"{sha256(_without_login(store_url).encode()).hexdigest()[:16]}.jsonl"
-    )
-
-
-def _without_login(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _in_turn(keys: dict[str, SigningKey]) -> list[SigningKey]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.audit_keys import KeyFile
-from orchestrator.audit_outside import Outside, copy_in, outside_of
+from orchestrator.audit_outside import Outside, copy_in
+from orchestrator.audit_places import outside_of
 from orchestrator.audit_proofs import Consistency, consistency_of, proof_of
 from orchestrator.checkpointer import Checkpointer
 from storage.audit import Trust, Verification, verify

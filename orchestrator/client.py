@@ -14,6 +14,7 @@ import httpx
 from httpx_sse import aconnect_sse
 
 from agents.errors import AnswerCut
+from orchestrator.audit_client import AuditVerbs
 from orchestrator.budget_options import limits_of
 from orchestrator.checkers import check
 from orchestrator.client_jobs import JobVerbs
@@ -34,7 +35,7 @@ EMBEDDED_ONLY = ("account", "run_id", "step", "more_budget", "ask_person", "aske
 GRACE_SECONDS = 30.0  # beyond the time limit that a caller names
 
 
-class Client(JobVerbs, ReplayVerbs):
+class Client(JobVerbs, ReplayVerbs, AuditVerbs):
     """Speaks to `antroute serve`; `async with` opens and closes the connection.
 
     `run`, `route`, `feedback` and `trace` take what the embedded ones take, less the options of `EMBEDDED_ONLY`.

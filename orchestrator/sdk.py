@@ -14,6 +14,7 @@ from orchestrator.workflow import Workflow, WorkflowRun
 
 if TYPE_CHECKING:
     from agents.llm import LLM
+    from orchestrator.audit_service import Audit
     from orchestrator.found_skills import FoundSkills
     from orchestrator.reading import Trace
     from orchestrator.run_options import RunOptions
@@ -107,6 +108,11 @@ class Orchestrator(EmbeddedJobs, EmbeddedReplays):
     async def search_skills(self, text: str, *, top: int = 10) -> FoundSkills:
         """The skills that a decision on this text would consider. See `Service.search_skills`."""
         return await self.service.search_skills(text, top=top)
+
+    @property
+    def audit(self) -> Audit:
+        """The log's checkpoints, proofs and verification."""
+        return self.service.audit
 
     @property
     def skills(self) -> SkillCatalog:

@@ -15,6 +15,7 @@ from orchestrator.keys.rates import TokenCount
 from orchestrator.metrics import watched
 from orchestrator.overload import Admission
 from orchestrator.rest import (
+    audit,
     budgets,
     chat,
     embeddings,
@@ -48,8 +49,8 @@ from storage.errors import ServiceError
 
 VERSION = "0.1.0"
 PARTS = (
-    budgets, chat, embeddings, identity, inspect, jobs, keys, memory, models, operations, payloads, replays, responses,
-    routers, skills, tenants, training_jobs, webhooks,
+    audit, budgets, chat, embeddings, identity, inspect, jobs, keys, memory, models, operations, payloads, replays,
+    responses, routers, skills, tenants, training_jobs, webhooks,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Decisions, outcomes, traces and the audit log over HTTP."""
+"""Decisions, outcomes and traces over HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from orchestrator.rest.moments import Moment
 from orchestrator.rest.schemas import OutcomeRequest, RouteRequest, options_of
 from orchestrator.service import Service
 from orchestrator.views import attempt_view, plain, record_view, trace_view
-from storage.audit import verify
 from storage.provenance import provenance_of
 from storage.records import Decision, Generation
 from storage.stores import DecisionFilter, StoredDecision
@@ -150,10 +149,3 @@ async def get_trace(run_id: str, request: Request) -> dict[str, Any]:
     """Spans, decisions, outcomes and costs of a run."""
     stores = service_of(request).stores
     return trace_view(await trace_of(stores, run_id, tenant=identity_of(request).sees))
-
-
-@router.post("/audit/verify")
-async def verify_log(request: Request) -> dict[str, Any]:
-    """Recomputes the whole chain; names the first event that does not add up."""
-    service = service_of(request)
-    return record_view(await verify(service.stores))
