@@ -71,7 +71,8 @@ window.looks = (() => {
       let around = node.parentElement;
       while (!isApart(around)) around = around.parentElement;
       const beside = around.textContent.trim() !== node.parentElement.textContent.trim();
-      const within = node.data.trim().indexOf(text) > 0;
+      const isWholeStranger = node.parentElement.closest("bdi, [dir=auto], .passage") !== null;
+      const within = !isWholeStranger && node.data.trim().indexOf(text) > 0;
       if (beside || within) told.push(around.outerHTML.replace(/\s+/g, " ").slice(0, 240));
     }
     return told;

@@ -11,8 +11,8 @@ from tests.browser.visitor import Visitor
 
 PAGES = tuple(address for _, _, address, _ in MENU)
 SAID_ID = re.compile(r"(?<=/)[a-z]+_[0-9a-f]{8,}$")
-MOST_ALIKE = 2  # pages of one kind that are looked at
-LINKS = "() => [...document.querySelectorAll('a[href]')].map((link) => link.getAttribute('href'))"
+MOST_ALIKE = 1  # pages of one kind that are looked at, besides those that are asked for
+LINKS = "() => [...document.querySelectorAll('a[href]:not([download])')].map((link) => link.getAttribute('href'))"
 
 
 def kind_of(path: str) -> str:
@@ -33,7 +33,7 @@ def links(visitor: Visitor) -> Iterator[str]:
 
 
 def visited(visitor: Visitor, *more: str) -> Iterator[str]:
-    """Goes to each page of the menu, to `more`, and on to what they link to, two of a kind; stops at each."""
+    """Goes to each page of the menu, to `more`, and on to what they link to, one of a kind; stops at each."""
     waiting, seen, kinds = [*PAGES, *more], set(PAGES + more), dict[str, int]()
     while waiting:
         path = waiting.pop(0)
