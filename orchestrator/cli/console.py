@@ -22,11 +22,11 @@ def console(store: StoreUrl = None, port: Port = 0) -> None:
 async def _console(store: str | None, port: int) -> None:
     from orchestrator.keys.serving import rules_for
     from orchestrator.listening import bound, url_of
-    from orchestrator.rest.console_alone import serve_console, unasked
+    from orchestrator.rest.console_alone import for_looking, serve_console, unasked
     from orchestrator.sdk import Orchestrator
     from orchestrator.settings import load_settings
 
-    settings = load_settings(**({} if store is None else {"store_url": store}))
+    settings = for_looking(load_settings(**({} if store is None else {"store_url": store})))
     existing(settings.store_url)
     rules = await rules_for(settings, LOOPBACK)
     with closing(bound(LOOPBACK, port)) as listener:

@@ -22,11 +22,11 @@ async def look(result: DemoResult, settings: Settings) -> None:
         return
     from orchestrator.keys.access import AccessRules
     from orchestrator.listening import bound, url_of
-    from orchestrator.rest.console_alone import serve_console, unasked
+    from orchestrator.rest.console_alone import for_looking, serve_console, unasked
     from orchestrator.sdk import Orchestrator
 
     with closing(bound(LOOPBACK, 0)) as listener:
-        async with Orchestrator(settings, llms=unasked(settings)) as antroute:
+        async with Orchestrator(for_looking(settings), llms=unasked(settings)) as antroute:
             listener.listen()
             for line in addresses(url_of(listener), last_decision(result)):
                 say(line)

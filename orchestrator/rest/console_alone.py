@@ -55,6 +55,11 @@ def unasked(settings: Settings) -> Mapping[str, LLM]:
     return {candidate.model: UnaskedLLM() for candidate in settings.candidates}
 
 
+def for_looking(settings: Settings) -> Settings:
+    """The same, but that the log is not signed by one who only looks."""
+    return settings.model_copy(update={"audit": settings.audit.model_copy(update={"is_signed": False})})
+
+
 def console_app(service: Service, **rules: Any) -> ASGIApp:
     """The console over an open service; `rules` as for `make_app`."""
     from orchestrator.rest.app import make_app

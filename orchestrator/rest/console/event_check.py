@@ -1,4 +1,4 @@
-"""Checks one event of the audit log on its own: its text against its leaf, its leaf against its chain, its payload."""
+"""Checks one decision's event of the audit log on its own: its leaf, its chain, the text it quotes, its signature."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
 
+import orjson
+
+from orchestrator.audit_proofs import proof_of
 from storage.chain import GENESIS_HASH, LEAF_PREFIX
+from storage.checkpoint_proof import check_proof
+from storage.errors import LogCorrupt, RecordNotFound
 from storage.records import AuditEvent, Payload, payload_digest
 from storage.stores import AuditLog, Stores
 
@@ -25,7 +30,7 @@ class Check:
 
 async def checks_of(stores: Stores, event: AuditEvent, payload: Payload | None) -> list[Check]:
     """Each on its own, in words."""
-    return [_leaf(event), await _link(stores.audit, event), _payload(payload)]
+    return [_leaf(event), await _link(stores.audit, event), _payload(payload), await _signed(stores, event)]
 
 
 def _leaf(event: AuditEvent) -> Check:
@@ -56,6 +61,19 @@ def _payload(payload: Payload | None) -> Check:
     is_good = payload_digest(payload.salt, payload.text) == payload.digest
     words = "The text hashes to the digest that was logged." if is_good else "The text is not the one that was logged."
     return Check(name="Question", is_good=is_good, words=words)
+
+
+async def _signed(stores: Stores, event: AuditEvent) -> Check:
+    """Whether the first checkpoint that holds it leads from its leaf to a root that was signed."""
+    name = "Checkpoint"
+    try:
+        proof = await proof_of(stores, event.subject_id)
+    except RecordNotFound as error:
+        return Check(name=name, is_good=None, words=f"{error} {error.hint}")
+    except LogCorrupt as error:
+        return Check(name=name, is_good=False, words=str(error))
+    found = check_proof(orjson.dumps(proof).decode())
+    return Check(name=name, is_good=found.is_proven, words=" ".join(found.said))
 
 
 def leaf_of(event: AuditEvent) -> bytes:

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.identity import Identity
 from orchestrator.rest.console.event_check import checks_of
 from orchestrator.service import Service
+from storage.checkpoint_proof import check_proof
 from storage.conformance_records import a_decision, a_selection, an_outcome
 from storage.records import Decision, Payload
 from tests.conftest import MakeService, fails
@@ -34,6 +35,12 @@ async def http(make_http: MakeHttp, service: Service) -> httpx.AsyncClient:
 async def made(service: Service, text: str = FRANCE, **options: object) -> Decision:
     run = await service.run(text, **options)  # type: ignore[arg-type]  # options of a run, as the tests name them
     return await service.stores.decisions.get(run.decision_id)
+
+
+async def signed(service: Service) -> None:
+    """All that the log has by now is in a checkpoint."""
+    assert service.audit.checkpointer is not None
+    await service.audit.checkpointer.look(is_last=True)
 
 
 def address(decision: Decision) -> str:
@@ -139,13 +146,45 @@ async def test_an_erased_question_is_not_there(service: Service, http: httpx.Asy
     assert (await http.get(f"{address(decision)}/question.txt")).status_code == 404
 
 
-async def test_an_event_is_verified_on_its_own(service: Service, http: httpx.AsyncClient) -> None:
-    decision = await made(service)
+async def test_an_event_is_verified_on_its_own(make_http: MakeHttp, make_service: MakeService) -> None:
+    service = await make_service(audit={"is_signed": False})
+    decision, http = await made(service), await make_http(service=service)
     answer = await http.post(f"{address(decision)}/verify", headers={**OWN, "hx-request": "true"})
     assert answer.text.count("verified") == 3 and "broken" not in answer.text
+    assert "in no signed checkpoint yet" in answer.text
+    assert (await http.get(f"{address(decision)}/proof.json")).status_code == 404
 
 
-async def test_a_changed_record_link_or_text_is_seen(service: Service) -> None:
+async def test_an_event_that_was_signed_leads_to_its_checkpoint(service: Service, http: httpx.AsyncClient) -> None:
+    decision = await made(service)
+    await signed(service)
+    answer = await http.post(f"{address(decision)}/verify", headers={**OWN, "hx-request": "true"})
+    assert answer.text.count("verified") == 4 and "Checkpoint" in answer.text
+
+
+async def test_the_proof_file_proves_the_decision_without_the_service(
+    service: Service, http: httpx.AsyncClient
+) -> None:
+    decision = await made(service)
+    await signed(service)
+    answer = await http.get(f"{address(decision)}/proof.json")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert check_proof(answer.text).is_proven
+    assert not check_proof(answer.text.replace(decision.task, "another")).is_proven
+
+
+async def test_a_decision_is_replayed_from_its_page(make_http: MakeHttp, service: Service) -> None:
+    decision, headers = await made(service, policy="table"), {**OWN, "hx-request": "true"}
+    answer = await (await make_http(service=service)).post(f"{address(decision)}/replay", headers=headers)
+    assert "the same" in answer.text and "bit for bit" in answer.text
+    writer = await holder(service, role="writer")
+    http = await make_http(service=service, rules=RULES)
+    refused = await http.post(f"{address(decision)}/replay", headers={**headers, **writer.headers})
+    assert "takes the role" in refused.text
+
+
+async def test_a_changed_record_link_or_text_is_seen(make_service: MakeService) -> None:
+    service = await make_service(audit={"is_signed": False})
     decision = await made(service)
     stores = service.stores
     event = await stores.audit.event("decision", decision.id)
@@ -154,10 +193,10 @@ async def test_a_changed_record_link_or_text_is_seen(service: Service) -> None:
     changed = await checks_of(stores, replace(event, canonical=event.canonical.replace("small", "smell")), payload)
     cut = await checks_of(stores, replace(event, chain_hash="0" * 64), replace(payload, text="another"))
     missing = await checks_of(stores, event, None)
-    assert [check.is_good for check in good] == [True, True, True]
-    assert [check.is_good for check in changed] == [False, False, True]
-    assert [check.is_good for check in cut] == [True, False, False]
-    assert [check.is_good for check in missing] == [True, True, False]
+    assert [check.is_good for check in good] == [True, True, True, None]
+    assert [check.is_good for check in changed] == [False, False, True, None]
+    assert [check.is_good for check in cut] == [True, False, False, None]
+    assert [check.is_good for check in missing] == [True, True, False, None]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -65,6 +66,7 @@ async def show_decision(decision_id: str, request: Request) -> HTMLResponse:
         "older": older,
         "newer": newer,
         "may_judge": is_allowed(request, "writer") and decision.candidate_id is not None and bool(attempt.outcomes),
+        "may_replay": is_allowed(request, "operator"),
         "said": said_in(request),
     }
     return page(request, "decision.html", active="decisions", values=values)
@@ -81,6 +83,30 @@ async def whole_text(decision_id: str, name: Literal["question", "answer"], requ
     kept = {"Content-Disposition": f'attachment; filename="{name}.txt"'}
     content = text.encode("utf-8", "replace")
     return Response(content, media_type="text/plain; charset=utf-8", headers=SECURITY_HEADERS | FRESH | kept)
+
+
+@router.get("/proof.json")
+async def proof(decision_id: str, request: Request) -> Response:
+    """That it stands in the signed log, for those who check that without this service.
+
+    Raises RecordNotFound, also while no checkpoint holds it.
+    """
+    await own_attempt(request, decision_id)
+    found = await service_of(request).audit.proof(decision_id)
+    kept = {"Content-Disposition": f'attachment; filename="{decision_id}.proof.json"'}
+    return Response(
+        orjson.dumps(found, option=orjson.OPT_INDENT_2),
+        media_type="application/json",
+        headers=SECURITY_HEADERS | FRESH | kept,
+    )
+
+
+@router.post("/replay")
+async def replay(decision_id: str, request: Request) -> HTMLResponse:
+    """A part of the page: the decision made again from what is stored. Raises RecordNotFound."""
+    await own_attempt(request, decision_id)
+    found = await service_of(request).replays.decisions([decision_id], tenant=identity_of(request).sees)
+    return page(request, "decision_replay.html", values={"replay": found.decisions[0]})
 
 
 @router.post("/judge")
