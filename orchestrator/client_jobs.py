@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import httpx
 from httpx_sse import aconnect_sse
 
-from orchestrator.client_wire import CONNECT_SECONDS, ClientWire, error_of_response
+from orchestrator.client_wire import CONNECT_SECONDS, ClientWire, error_of_body, error_of_response
 from orchestrator.errors import Overloaded, RateLimited, ServerUnreachable
 from orchestrator.jobs.request import JobOptions, JobPage, JobRequest, JobResult
 from orchestrator.workflow import Workflow
@@ -82,7 +82,7 @@ class JobVerbs(ClientWire):
         """What happened after that event, then what happens, until the job has ended.
 
         A stream that breaks off is taken up again where it was, without loss or doubling. Raises ServerUnreachable when
-        the server stays away for long, and RecordNotFound.
+        the server stays away for long, RecordNotFound, and NotAuthenticated for a key that was revoked meanwhile.
         """
         failures = 0
         while True:
@@ -126,6 +126,8 @@ class JobVerbs(ClientWire):
                 yield None
                 return
             async for sent in source.aiter_sse():
+                if sent.event == "error":
+                    raise error_of_body(json.loads(sent.data)["error"])
                 if sent.data:
                     yield event_of(json.loads(sent.data))
 

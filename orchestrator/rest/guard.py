@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.errors import BodyTooLarge, NotPermitted
@@ -9,7 +11,7 @@ from orchestrator.keys.access import Access
 from orchestrator.keys.authenticator import Visitor
 from orchestrator.keys.rates import Rates, Visit, current_visit, visit_of
 from orchestrator.rest.errors import response_of
-from orchestrator.rest.identity_of import IDENTITY_KEY
+from orchestrator.rest.identity_of import ADMISSION_KEY, IDENTITY_KEY
 from orchestrator.rest.roles import RoleTable, may
 from storage.errors import ServiceError
 
@@ -42,6 +44,7 @@ class Guard:
             await response_of(error)(scope, receive, labelled(send, visit))
             return
         scope[IDENTITY_KEY] = visitor.identity
+        scope[ADMISSION_KEY] = partial(self._admitted, scope)
         token = current_visit.set(visit)
         try:
             await self._passed_on(scope, receive, labelled(send, visit))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
+import anyio
 import orjson
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -16,18 +17,20 @@ from orchestrator.job_views import event_view, job_view, result_view
 from orchestrator.jobs.jobs import Jobs, Submitted
 from orchestrator.jobs.request import JobPage, JobRequest
 from orchestrator.rest.errors import body_of
-from orchestrator.rest.identity_of import identity_of
+from orchestrator.rest.followed import Event, followed
+from orchestrator.rest.identity_of import admission_of, identity_of
 from orchestrator.rest.inspect import service_of
 from orchestrator.rest.moments import Moment
 from orchestrator.rest.schemas import Body, RunBudget
 from storage.errors import InvalidInput, ServiceError
-from storage.job_records import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobFilter, JobState
+from storage.job_records import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobEvent, JobFilter, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 MOST_IN_BATCH = 1000
 LONGEST_KEY = 200  # characters of an Idempotency-Key; a batch adds each job's place to it
 PING_SECONDS = 15
+FAREWELL_SECONDS = 2.0  # that a stream gets for its last event when the server shuts down
 MADE_BEFORE: dict[int | str, dict[str, Any]] = {200: {"description": "Made before, under this Idempotency-Key."}}
 LAST_NUMBER = 2**63 - 1  # what a database can count to
 ENDED_STATUS = 409  # of a result that is none: the request was right, and asking again will not help
@@ -154,6 +157,7 @@ async def follow_job(
 ) -> Response:
     """Server-sent events until the job has ended; each one's id is what `Last-Event-ID` or `after` resumes at.
 
+    Where the key is revoked meanwhile, or the server stops, the stream ends with an event `error`.
     204 where it has ended and nothing came after that: there is nothing to reconnect for.
     """
     jobs, identity = jobs_of(request), identity_of(request)
@@ -161,14 +165,31 @@ async def follow_job(
     job = await jobs.get(job_id, identity)
     if job.has_ended and not await service_of(request).stores.jobs.events(job_id, after=after, limit=1):
         return Response(status_code=204)
-    events = _events(jobs, job_id, after, request)
-    return EventSourceResponse(events, ping=PING_SECONDS, headers={"cache-control": "no-store"})
+    shutdown = anyio.Event()
+    return EventSourceResponse(
+        _events(jobs, job_id, after, request, is_stopping=shutdown.wait),
+        ping=PING_SECONDS,
+        headers={"cache-control": "no-store"},
+        shutdown_event=shutdown,
+        shutdown_grace_period=FAREWELL_SECONDS,
+    )
 
 
-async def _events(jobs: Jobs, job_id: str, after: int, request: Request) -> AsyncGenerator[dict[str, str], None]:
-    async with aclosing(jobs.events(job_id, after=after, identity=identity_of(request))) as events:
-        async for event in events:
-            yield {"id": str(event.seq), "event": event.kind, "data": orjson.dumps(event_view(event)).decode()}
+async def _events(
+    jobs: Jobs, job_id: str, after: int, request: Request, *, is_stopping: Callable[[], Awaitable[object]]
+) -> AsyncGenerator[Event, None]:
+    async with (
+        aclosing(jobs.events(job_id, after=after, identity=identity_of(request))) as events,
+        aclosing(_sent(events)) as messages,
+        aclosing(followed(messages, admitted=admission_of(request), is_stopping=is_stopping)) as following,
+    ):
+        async for message in following:
+            yield message
+
+
+async def _sent(events: AsyncGenerator[JobEvent, None]) -> AsyncGenerator[Event, None]:
+    async for event in events:
+        yield {"id": str(event.seq), "event": event.kind, "data": orjson.dumps(event_view(event)).decode()}
 
 
 def _number(text: str | None) -> int:

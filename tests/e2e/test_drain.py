@@ -178,3 +178,20 @@ def test_job_that_does_not_end_in_time_or_at_a_second_signal_goes_back_to_the_qu
             assert server.process.wait(STOP_SECONDS) == 0
     (job,) = json.loads(home.run("jobs", "list", "--json").stdout)["jobs"]
     assert (job["id"], job["state"]) == (job_id, "queued")
+
+
+def test_stream_of_a_job_that_waits_ends_whole_with_an_event_that_says_why(tmp_path: Path) -> None:
+    with slow() as endpoint:
+        home = home_over(tmp_path, endpoint)
+        with home.served() as server:
+            body = {"input": {"text": "Hello there"}, "not_before": "2100-01-01T00:00:00Z"}
+            job_id = httpx.post(f"{server.address}/v1/jobs", json=body, timeout=STOP_SECONDS).json()["id"]
+            url = f"{server.address}/v1/jobs/{job_id}/events"
+            with httpx.stream("GET", url, timeout=STOP_SECONDS) as response:
+                lines = response.iter_lines()
+                assert next(lines) == "id: 1"
+                server.process.send_signal(signal.SIGTERM)
+                rest = list(lines)  # raises where the connection is cut in the middle
+            assert server.process.wait(STOP_SECONDS) == 0
+    assert rest[-3] == "event: error"
+    assert json.loads(rest[-2].removeprefix("data: "))["error"]["code"] == "overloaded"

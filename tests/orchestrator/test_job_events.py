@@ -12,8 +12,10 @@ from httpx_sse import aconnect_sse
 from orchestrator import client_jobs
 from orchestrator.blocking import Blocking
 from orchestrator.client import Client
-from orchestrator.errors import JobCancelled, JobUnfinished, ServerUnreachable
+from orchestrator.errors import JobCancelled, JobUnfinished, NotAuthenticated, ServerUnreachable
 from orchestrator.jobs.request import JobRequest
+from orchestrator.keys import authenticator
+from orchestrator.rest import followed
 from orchestrator.rest.app import make_app
 from orchestrator.service import Service
 from orchestrator.workflow import Workflow
@@ -22,6 +24,7 @@ from storage.job_records import JobEvent
 from tests.conftest import MakeService
 from tests.orchestrator.doubles import GatedLLM, until
 from tests.orchestrator.live_server import CuttingProxy, live
+from tests.orchestrator.rest_keys import RULES, holder, keyring_of
 
 LIFE = ["queued", "started", "step_started", "step_finished", "step_started", "step_finished", "succeeded"]
 
@@ -134,6 +137,29 @@ async def test_listener_who_leaves_frees_what_listened_for_him(service: Service,
             assert (await anext(source.aiter_sse())).event == "queued"
             await until(is_listening)
     await until(is_silent)
+
+
+async def test_stream_ends_with_an_error_once_its_key_is_revoked(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followed, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(authenticator, "REMEMBERED_SECONDS", 0.05)
+    key, other = await holder(service), await holder(service, name="other")
+    async with (
+        live(make_app(service, rules=RULES)) as port,
+        Client(f"http://127.0.0.1:{port}", key=key.text) as client,
+        Client(f"http://127.0.0.1:{port}", key=other.text) as still,
+    ):
+        job = await client.submit("ask", {"text": "x"})  # no worker: it stays queued
+        events, others = client.events(job.id), still.events(job.id)
+        assert [(await anext(each)).kind for each in (events, others)] == ["queued", "queued"]
+        await keyring_of(service).revoke(key.id)
+        with pytest.raises(NotAuthenticated, match="was revoked"):
+            async with asyncio.timeout(10):
+                await anext(events)
+        await service.jobs.cancel(job.id)
+        assert (await anext(others)).kind == "cancelled"
+        await others.aclose()
 
 
 async def test_server_that_stays_away_is_told(service: Service, port: int) -> None:
