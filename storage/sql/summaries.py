@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import CompoundSelect, Connection, Select, bindparam, func, select, union_all
 
 from storage.canonical import checked_id
-from storage.errors import RecordNotFound
+from storage.errors import LogCorrupt, RecordNotFound
 from storage.sql.store import SqlStore
 from storage.sql.summary_folding import Pace, Progress, empty_slice, folded_slice, mark_emptying, progress_of, put_slice
 from storage.sql.summary_pages import page_of
@@ -41,7 +41,7 @@ class SqlSummaryStore(SqlStore):
         deadline = time.monotonic() + seconds
         progress = await self.peek(progress_of)
         while progress.is_behind:
-            await self._slice(progress)
+            await self.go_on(progress)
             progress = await self.peek(progress_of)
             if time.monotonic() >= deadline:
                 break
@@ -72,12 +72,18 @@ class SqlSummaryStore(SqlStore):
             await self.writer.run(empty_slice)
             await asyncio.sleep(GIVE_WAY_SECONDS)
 
-    async def _slice(self, progress: Progress) -> None:
+    async def go_on(self, progress: Progress) -> None:
+        """One slice further from there, unless somebody else was faster."""
         if progress.is_emptying:
             await self.writer.run(empty_slice)
             return
         pace, count = self.pace, self.pace.events
-        added = await self.database.read(lambda connection: folded_slice(connection, progress, count))
+        try:
+            added = await self.database.read(lambda connection: folded_slice(connection, progress, count))
+        except LogCorrupt:
+            if (await self.peek(progress_of)).place == progress.place:
+                raise
+            return  # the rows of earlier decisions were removed meanwhile: that is no fault of the log
         await self.writer.run(lambda batch: put_slice(batch, added, pace))
 
 

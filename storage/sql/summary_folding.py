@@ -104,6 +104,11 @@ class Progress:
     summary: SummaryProgress
 
     @property
+    def place(self) -> tuple[int, int, bool]:
+        """What changes when anybody has gone on."""
+        return self.generation, self.summary.position, self.is_emptying
+
+    @property
     def is_behind(self) -> bool:
         return self.is_emptying or self.summary.behind > 0
 

@@ -137,6 +137,20 @@ async def test_a_rebuilding_that_was_broken_off_is_ended_by_who_catches_up(url: 
 
 
 @pytest.mark.parametrize("url", BACKENDS, indirect=True)
+async def test_a_rebuilding_meanwhile_is_not_taken_for_a_damaged_log(url: str) -> None:
+    stores = await open_stores(url)
+    decision = await decided(stores)
+    await stores.summaries.catch_up(seconds=LONG)
+    await answered(stores, decision)
+    before = await sql_summaries(stores).database.read(progress_of)
+    await stores.summaries.rebuild()
+    await sql_summaries(stores).go_on(before)
+    assert (await stores.summaries.catch_up(seconds=LONG)).behind == 0
+    assert (await stores.summaries.get(decision.id)).status == "succeeded"
+    await stores.close()
+
+
+@pytest.mark.parametrize("url", BACKENDS, indirect=True)
 async def test_without_time_one_slice_is_made_and_the_rest_is_told(url: str) -> None:
     stores = await open_stores(url)
     await written(stores, 200)
