@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 
 from tests.browser.chromium import INSTALL, chromium, path_of_chromium
 from tests.browser.served import Site, site
-from tests.browser.traffic import Made, with_traffic
+from tests.browser.traffic import Caller, Made, with_traffic
 from tests.browser.visitor import Visitor, visiting
 
 HERE = Path(__file__).parent
@@ -49,3 +49,10 @@ def visitor(browser: Browser, busy_site: tuple[Site, Made]) -> Iterator[Visitor]
 @pytest.fixture
 def made(busy_site: tuple[Site, Made]) -> Made:
     return busy_site[1]
+
+
+@pytest.fixture
+def caller(busy_site: tuple[Site, Made]) -> Iterator[Caller]:
+    caller = Caller(busy_site[0])
+    yield caller
+    caller.http.close()

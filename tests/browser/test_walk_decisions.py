@@ -79,9 +79,8 @@ def test_pages_of_the_list_show_every_decision_once(visitor: Visitor) -> None:
     visitor.has_no_fault()
 
 
-def test_new_decision_shows_on_an_open_page_within_a_second(visitor: Visitor, busy_site: tuple[Site, Made]) -> None:
+def test_new_decision_shows_on_an_open_page_within_a_second(visitor: Visitor, caller: Caller) -> None:
     visitor.go("/console/decisions")
-    caller = Caller(busy_site[0])
     for text in ("Is anybody looking?", "And now?"):
         found = caller.ask(text, model="auto:table")
         answered = time.monotonic()
@@ -91,15 +90,13 @@ def test_new_decision_shows_on_an_open_page_within_a_second(visitor: Visitor, bu
         expect(row).to_contain_text(text)
         expect(row.locator("td[data-name=Status]")).to_contain_text("succeeded")
     assert shown_ids(visitor.page)[0] == found["decision_id"]
-    caller.http.close()
     visitor.look()
     visitor.has_no_fault()
 
 
-def test_paused_list_stays_as_it_is(visitor: Visitor, busy_site: tuple[Site, Made]) -> None:
+def test_paused_list_stays_as_it_is(visitor: Visitor, caller: Caller) -> None:
     visitor.go("/console/decisions")
     visitor.page.get_by_role("button", name="Pause").click()
-    caller = Caller(busy_site[0])
     found = caller.ask("Do not look now.", model="auto:table")
     asked: list[str] = []
     visitor.page.on("request", lambda request: asked.append(request.url))
@@ -108,7 +105,6 @@ def test_paused_list_stays_as_it_is(visitor: Visitor, busy_site: tuple[Site, Mad
     assert found["decision_id"] not in shown_ids(visitor.page)
     visitor.page.get_by_role("button", name="Go on").click()
     visitor.page.locator(f'{ROWS}[data-href$="{found["decision_id"]}"]').wait_for()
-    caller.http.close()
 
 
 def test_decision_is_verified_on_its_page(visitor: Visitor, made: Made) -> None:
@@ -122,17 +118,15 @@ def test_decision_is_verified_on_its_page(visitor: Visitor, made: Made) -> None:
     visitor.has_no_fault()
 
 
-def test_answer_is_judged_on_its_page(visitor: Visitor, busy_site: tuple[Site, Made]) -> None:
-    caller = Caller(busy_site[0])
+def test_answer_is_judged_on_its_page(visitor: Visitor, caller: Caller) -> None:
     found = caller.ask("Judge me.", model="auto:table")
     visitor.go(f"/console/decisions/{found['decision_id']}")
-    visitor.page.get_by_label("How good was the answer").fill("0.75")
+    visitor.page.get_by_label("Quality of the answer").fill("0.75")
     visitor.page.get_by_role("button", name="Judge").click()
     expect(visitor.page.get_by_role("status").first).to_be_visible()
     expect(visitor.page.locator("#outcomes")).to_contain_text("0.75")
     stored = caller.http.get(f"/v1/decisions/{found['decision_id']}").json()["outcomes"]
     assert [(each["quality"], each["judged_by"]) for each in stored if each["status"] == "judged"] == [(0.75, "user")]
-    caller.http.close()
     visitor.look()
     visitor.has_no_fault()
 

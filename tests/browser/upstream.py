@@ -49,6 +49,7 @@ def upstream(answers: Mapping[str, str]) -> Iterator[Upstream]:
 def handler_of(found: Upstream) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body go in one packet, so that nobody waits for an acknowledgement
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
