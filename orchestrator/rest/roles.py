@@ -104,6 +104,7 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("POST", "/console/skills/allow"): "operator",
     ("POST", "/console/skills/remove"): "operator",
     ("GET", "/console/skills/{skill_id:path}"): "reader",
+    ("GET", "/console/budgets"): "reader",
 }
 
 

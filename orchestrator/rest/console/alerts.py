@@ -54,7 +54,7 @@ async def alerts_of(request: Request, since: datetime | None) -> Alerts:
     if not is_allowed(request, "operator"):
         left_out = "Notices of the service and the state of its models are for operators."
         return Alerts(found=tuple(found), left_out=(left_out,))
-    return Alerts(found=(*_models(service), *_notices(service), *found))
+    return Alerts(found=(*_models(service), *found, *_notices(service)))
 
 
 def used_share(account: BudgetAccount, resource: Resource) -> float | None:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from orchestrator.rest.console import assets
-from orchestrator.rest.console.pages import decision, decisions, jobs, login, memory, overview, routers, skills, try_it
+from orchestrator.rest.console.pages import (
+    budgets,
+    decision,
+    decisions,
+    jobs,
+    login,
+    memory,
+    overview,
+    routers,
+    skills,
+    try_it,
+)
 
-PAGES = (login, overview, decisions, decision, jobs, routers, memory, skills, try_it)
+PAGES = (login, overview, decisions, decision, jobs, routers, memory, skills, budgets, try_it)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(assets.router)

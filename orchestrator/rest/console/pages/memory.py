@@ -25,7 +25,7 @@ ADDRESS = "/console/memory"
 router = APIRouter(prefix=ADDRESS, include_in_schema=False)
 
 STEPS = 8  # links to moments between the first lesson and now
-MOST_ROWS = 25
+MOST_ROWS = 15
 WHOLE = 100  # of the slider: now
 
 Name = Annotated[str, Query(max_length=200)]
