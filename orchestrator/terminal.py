@@ -36,6 +36,11 @@ def say(text: str = "") -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def say_answer(text: str) -> None:
+    """A model's words: as they are for a file or a pipe, harmless for a terminal."""
+    say(_harmless(text) if sys.stdout.isatty() else text)
+
+
 def note(text: str) -> None:
     """For people, beside the output: goes to stderr."""
     sys.stderr.write(f"{text}\n")
@@ -79,9 +84,9 @@ def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: s
     console.print(table)
 
 
-def _harmless(cell: str) -> str:
-    """Names and metadata are strangers': none of their control characters gets to the terminal."""
-    return "\n".join(map(printable, cell.split("\n")))
+def _harmless(text: str) -> str:
+    """Names, metadata and answers are strangers': of their control characters only line ends and tabs are kept."""
+    return "".join(char if char in "\n\t" else printable(char) for char in text)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.terminal import AsJson, StoreUrl, note, run, say, say_json, say_table
+from orchestrator.terminal import AsJson, StoreUrl, note, run, say, say_answer, say_json, say_table
 
 if TYPE_CHECKING:
     from orchestrator.cli.job_places import Place
@@ -244,7 +244,7 @@ def _say_submitted(job: Job, place: Place) -> None:
 
 
 def _say_result(found: JobResult) -> None:
-    say(found.answer)
+    say_answer(found.answer)
     note(f"[${found.cost_usd:f}; why: antroute traces show {found.run_id}]")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.terminal import AsJson, columns, note, opened, run, say, say_json, say_lines
+from orchestrator.terminal import AsJson, columns, note, opened, run, say_answer, say_json, say_lines
 
 if TYPE_CHECKING:
     from orchestrator.run_options import RunOptions
@@ -101,7 +101,7 @@ async def _ask(text: str, options: RunOptions, as_json: bool) -> None:
 
         say_json(plain(answer))
         return
-    say(answer.answer)
+    say_answer(answer.answer)
     if answer.plan != "single":
         count = len(answer.decision_ids)
         asked = f"{count} answer{'' if count == 1 else 's'} in run {answer.run_id}"

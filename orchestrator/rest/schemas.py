@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -37,13 +38,21 @@ def _counted(value: object) -> object:
     return value
 
 
+def _money(value: object) -> object:
+    """As `_counted`, but for an amount as text, which is how the answers tell it."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,15})?", value):
+        return float(value)
+    return _counted(value)
+
+
 NUMBER = BeforeValidator(_counted)
+USD = BeforeValidator(_money)
 
 
 class RunBudget(Body):
     """The most that the run may take; the settings' limit of what is not named."""
 
-    usd: Annotated[float, Field(ge=0), NUMBER] | None = None
+    usd: Annotated[float, Field(ge=0), USD] | None = None
     tokens: Annotated[int, Field(ge=0), NUMBER] | None = None
     seconds: Annotated[float, Field(ge=0), NUMBER] | None = None
     joules: Annotated[float, Field(ge=0), NUMBER] | None = None

@@ -109,6 +109,22 @@ async def test_tenants_limits_hold_for_all_its_keys(http: httpx.AsyncClient, adm
     assert [each["name"] for each in listed] == ["default", "sales"]
 
 
+async def test_budgets_are_taken_as_the_text_in_which_they_are_told(http: httpx.AsyncClient, admin: Holder) -> None:
+    key = await made(http, admin, budget={"usd": "0.01"})
+    changed = (
+        await http.patch(f"/v1/keys/{key['id']}", json={"budget": {"usd": "0.015"}}, headers=admin.headers)
+    ).json()
+    assert changed["account"]["limits"]["usd"] == "0.015000000"
+    told = {"budget": {"usd": changed["account"]["limits"]["usd"]}}
+    tenant = await http.post("/v1/tenants", json={"name": "sales", **told}, headers=admin.headers)
+    assert tenant.status_code == 201
+    again = (await http.patch("/v1/tenants/sales", json=told, headers=admin.headers)).json()
+    assert again["account"]["limits"]["usd"] == "0.015000000"
+    for odd in ("nan", "inf", "1e3", "-1", "", " 1", "1,5", "٣", "0x1", True, "1" * 99):
+        answer = await http.post("/v1/keys", json={"name": "x", "budget": {"usd": odd}}, headers=admin.headers)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "budget.usd")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
