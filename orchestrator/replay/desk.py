@@ -10,6 +10,7 @@ from orchestrator.replay.decisions import replay_decisions
 from orchestrator.replay.parts import ReplayParts
 from orchestrator.replay.records import Comparison, Replays, TrafficFilter, TrafficReplay
 from orchestrator.replay.traffic import TrafficOptions, compare, replay_traffic
+from skills.progress import Progress, no_progress
 from storage.errors import InvalidInput
 
 MOST_IDS = 100  # decisions and runs that one request may name
@@ -31,18 +32,23 @@ class ReplayDesk:
         async with self.turn:
             return await replay_decisions(self.parts, ids, tenant=tenant, seconds=SECONDS)
 
-    async def traffic(self, router: str, wanted: TrafficFilter, *, tenant: str | None) -> TrafficReplay:
+    async def traffic(
+        self, router: str, wanted: TrafficFilter, *, tenant: str | None, on_progress: Progress = no_progress
+    ) -> TrafficReplay:
         """Raises as `replay_traffic`. Folders are not read: a caller has no business with the service's files."""
         async with self.turn:
-            return await replay_traffic(self.parts, router, _seen_by(wanted, tenant), _OPTIONS)
+            return await replay_traffic(self.parts, router, _seen_by(wanted, tenant), _options(on_progress))
 
-    async def compare(self, first: str, second: str, wanted: TrafficFilter, *, tenant: str | None) -> Comparison:
+    async def compare(
+        self, first: str, second: str, wanted: TrafficFilter, *, tenant: str | None, on_progress: Progress = no_progress
+    ) -> Comparison:
         """Raises as `traffic`."""
         async with self.turn:
-            return await compare(self.parts, first, second, _seen_by(wanted, tenant), _OPTIONS)
+            return await compare(self.parts, first, second, _seen_by(wanted, tenant), _options(on_progress))
 
 
-_OPTIONS = TrafficOptions(seconds=SECONDS)
+def _options(on_progress: Progress) -> TrafficOptions:
+    return TrafficOptions(seconds=SECONDS, on_progress=on_progress)
 
 
 def _seen_by(wanted: TrafficFilter, tenant: str | None) -> TrafficFilter:
