@@ -36,6 +36,8 @@ async def made(service: Service, text: str = FRANCE, candidate: str | None = Non
 async def test_without_decisions_the_page_says_how_to_ask(http: httpx.AsyncClient) -> None:
     text = await page_of(http, LIST)
     assert "antroute ask" in text and 'id="rows"' not in text
+    poll = text.split("data-poll=")[1].split(">")[0]
+    assert 'hx-target="#list"' in poll  # htmx sends nothing for a target that is not there
 
 
 async def test_a_row_says_who_was_picked_and_what_came_of_it(service: Service, http: httpx.AsyncClient) -> None:

@@ -72,7 +72,8 @@ def stacks(rows: Sequence[Stack], *, label: str, most: float = 0.0) -> Markup:
         top = number * ROW
         parts += _named(row.name, row.text, top=top, is_marked=row.is_marked)
         parts += _stacked(row, names, scale, top)
-    parts.append(tag("line", class_="rule", x1=percent(zero), x2=percent(zero), y1="16", y2=f"{len(rows) * ROW - 2}"))
+        line = {"y1": f"{top + 16}", "y2": f"{top + 33}"}
+        parts.append(tag("line", class_="rule", x1=percent(zero), x2=percent(zero), **line))
     drawn = chart(parts, height=len(rows) * ROW, label=label)
     return drawn + legend((kind, name) for name, kind in names.items())
 
