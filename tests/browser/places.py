@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from orchestrator.rest.console.page import MENU
@@ -32,9 +32,9 @@ def links(visitor: Visitor) -> Iterator[str]:
             yield whole.removeprefix(visitor.origin)
 
 
-def visited(visitor: Visitor, *more: str) -> Iterator[str]:
-    """Goes to each page of the menu, to `more`, and on to what they link to, one of a kind; stops at each."""
-    waiting, seen, kinds = [*PAGES, *more], set(PAGES + more), dict[str, int]()
+def visited(visitor: Visitor, pages: Sequence[str] = PAGES, more: Sequence[str] = ()) -> Iterator[str]:
+    """Goes to these pages, to all of `more`, and on to what they link to, one of a kind; stops at each."""
+    waiting, seen, kinds = [*pages, *more], {*pages, *more}, dict[str, int]()
     while waiting:
         path = waiting.pop(0)
         kind = kind_of(path)

@@ -15,7 +15,7 @@ def test_nothing_of_a_stranger_s_does_anything_on_any_page(browser: Browser, bus
     more = [f"/console/decisions/{id}" for name, id in made.decisions.items() if name.startswith("hostile")]
     more += [f"/console/jobs/{id}" for name, id in made.jobs.items() if name.startswith("hostile")]
     with visiting(browser, site.address, size=WIDE) as visitor:
-        for _ in visited(visitor, *more):
+        for _ in visited(visitor, more=more):
             visitor.look()
             visitor.look_for_harm()
         visitor.has_no_fault()

@@ -31,7 +31,7 @@ def test_no_page_has_a_fault(
     more += [f"/console/jobs/{each}" for each in made.jobs.values()]
     kinds = set()
     with visiting(browser, site.address, size=size, theme=theme) as visitor:
-        for path in visited(visitor, *more):
+        for path in visited(visitor, more=more):
             kinds.add(kind_of(path))
             visitor.look(axe_rules=rules)
         visitor.has_no_fault()

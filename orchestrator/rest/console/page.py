@@ -13,6 +13,7 @@ from starlette.types import Scope
 from orchestrator.rest.console import filters
 from orchestrator.rest.console.assets import address_of
 from orchestrator.rest.identity_of import identity_of
+from orchestrator.rest.roles import LEAST_ROLE, may
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -55,7 +56,7 @@ def page(
     identity = identity_of(request)
     shown = {
         "active": active,
-        "menu": MENU,
+        "menu": [entry for entry in MENU if may(identity.role, LEAST_ROLE.get(("GET", entry[2]), "admin"))],
         "identity": identity,
         "is_logged_in": identity.key_id is not None,
         "notices": request.app.state.service.notices,
