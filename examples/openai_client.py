@@ -1,11 +1,13 @@
-"""OpenAI's own client over `antroute serve`: a plain question, a tool, several replies, and vectors.
+"""OpenAI's own client over `antroute serve`: a plain question, an answer as JSON, vectors, and a tool.
 
-Run `antroute serve` first. Tools need a candidate whose model has the capability `tools`.
+Run `antroute serve` first, then `python examples/openai_client.py`; another address is given as its argument. JSON and
+tools need a candidate whose model has the capability `json` or `tools`; what nobody can do is told.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 
 import openai
 
@@ -20,31 +22,43 @@ WEATHER = {
 }
 
 
-def main() -> None:
-    client = openai.OpenAI(base_url=ADDRESS, api_key="any key, where the service asks for none")
+def ask(client: openai.OpenAI) -> str:
     answer = client.chat.completions.create(
         model="auto", messages=[{"role": "user", "content": "What is the capital of Peru?"}]
     )
-    print(f"{answer.model} says: {answer.choices[0].message.content}")
+    return f"{answer.model} says: {answer.choices[0].message.content}"
 
+
+def ask_for_json(client: openai.OpenAI) -> str:
     person = client.chat.completions.create(
         model="auto",
         messages=[{"role": "user", "content": "Tom is 7 years old. Give name and age as JSON."}],
         response_format={"type": "json_object"},
     )
-    print(f"As JSON: {json.loads(person.choices[0].message.content or 'null')}")
+    return f"As JSON: {json.loads(person.choices[0].message.content or 'null')}"
 
+
+def ask_for_vectors(client: openai.OpenAI) -> str:
     vectors = client.embeddings.create(model="minilm", input=["a whale", "a dolphin"])
-    print(f"{len(vectors.data)} vectors of {len(vectors.data[0].embedding)} numbers")
+    return f"{len(vectors.data)} vectors of {len(vectors.data[0].embedding)} numbers"
 
-    try:
-        wish = client.chat.completions.create(
-            model="auto", messages=[{"role": "user", "content": "What is the weather in Lima?"}], tools=[WEATHER]
-        )
-        print(f"Wishes: {wish.choices[0].message.tool_calls}")
-    except openai.BadRequestError as error:
-        print(f"Nobody here takes tools: {error.message}")
+
+def ask_with_a_tool(client: openai.OpenAI) -> str:
+    wish = client.chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": "What is the weather in Lima?"}], tools=[WEATHER]
+    )
+    calls = wish.choices[0].message.tool_calls or []
+    return f"Wishes: {[f'{call.function.name}({call.function.arguments})' for call in calls]}"
+
+
+def main(address: str = ADDRESS) -> None:
+    with openai.OpenAI(base_url=address, api_key="any key, where the service asks for none") as client:
+        for part in (ask, ask_for_json, ask_for_vectors, ask_with_a_tool):
+            try:
+                print(part(client))
+            except (openai.BadRequestError, openai.NotFoundError) as error:
+                print(f"Not here: {error.message}")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
