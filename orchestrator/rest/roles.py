@@ -105,6 +105,10 @@ LEAST_ROLE: Mapping[tuple[str, str], Least] = {
     ("POST", "/console/skills/remove"): "operator",
     ("GET", "/console/skills/{skill_id:path}"): "reader",
     ("GET", "/console/budgets"): "reader",
+    ("GET", "/console/compare"): "operator",
+    ("POST", "/console/compare"): "operator",
+    ("GET", "/console/compare/{comparison_id}"): "operator",
+    ("GET", "/console/compare/{comparison_id}/progress"): "operator",
 }
 
 

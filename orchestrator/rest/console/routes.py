@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from orchestrator.rest.console import assets
 from orchestrator.rest.console.pages import (
     budgets,
+    compare,
     decision,
     decisions,
     jobs,
@@ -18,7 +19,7 @@ from orchestrator.rest.console.pages import (
     try_it,
 )
 
-PAGES = (login, overview, decisions, decision, jobs, routers, memory, skills, budgets, try_it)
+PAGES = (login, overview, decisions, decision, jobs, routers, memory, skills, budgets, compare, try_it)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(assets.router)
