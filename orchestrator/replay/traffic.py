@@ -30,6 +30,7 @@ from storage.errors import InvalidInput
 from storage.records import AuditEvent, Decision
 
 PART = 512  # decisions whose texts are read, encoded and forecast at once
+MOST_STEPS = 4 * PART  # decisions and lessons that are held at once
 REMEMBERED = 5_000  # decisions whose rewards may still come
 CHANGES = 50  # of the largest ones that are told
 MOST_ROUTERS = 2
@@ -208,16 +209,19 @@ async def _parts_of(parts: ReplayParts, found: Survey, targets: Sequence[Target]
     steps: list[Decision | Lesson] = []
     places = [entry.position for entry in found.entries.values()]
     async for event in events_from(parts.stores.audit, places[0], until=places[-1]):
-        if event.kind == "decision" and event.subject_id in found.entries:
+        if event.kind == "decision" and (lessons is not None or event.subject_id in found.entries):
             decision = decision_from(event.canonical)
-            decisions.append(decision)
-            steps.append(decision)
+            if event.subject_id in found.entries:
+                decisions.append(decision)
+                steps.append(decision)
+            if lessons is not None:
+                lessons.note(decision)
         if lessons is not None and (lesson := await lessons.of(event)) is not None:
             steps.append(lesson)
-        if len(decisions) >= PART:
+        if len(decisions) >= PART or len(steps) >= MOST_STEPS:
             yield await _with_texts(parts, steps, decisions if wants_text else [])
             decisions, steps = [], []
-    if decisions:
+    if steps:
         yield await _with_texts(parts, steps, decisions if wants_text else [])
 
 
@@ -242,11 +246,13 @@ class _Lessons:
         lessons = await relearned(self._parts.stores, before=self._before, limit=self._parts.relearn_limit)
         self._rewarded = {lesson.decision.id for lesson in lessons}
 
+    def note(self, decision: Decision) -> None:
+        """Remembers a decision, whose reward stands further on."""
+        self._recent[decision.id] = decision
+        if len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+
     async def of(self, event: AuditEvent) -> Lesson | None:
-        if event.kind == "decision":
-            self._recent[event.subject_id] = decision_from(event.canonical)
-            if len(self._recent) > REMEMBERED:
-                self._recent.popitem(last=False)
         if event.kind != "reward" or event.decision_id is None or event.decision_id in self._rewarded:
             return None
         self._rewarded.add(event.decision_id)

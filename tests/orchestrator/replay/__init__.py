@@ -1,0 +1,1 @@
+"""Tests of replays: stored decisions made again, stored traffic through other routers."""
