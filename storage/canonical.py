@@ -142,6 +142,11 @@ def parsed(canonical: str) -> Plain:
     return value
 
 
+def payload_id_in(canonical: str) -> str:
+    """Of a decision, without all the rest."""
+    return str(parsed(canonical)["payload_id"])
+
+
 def decision_from(canonical: str) -> Decision:
     """The decision that `entry_of` wrote, equal in every field; an old one lacks what came later."""
     plain = _without_kind(canonical)

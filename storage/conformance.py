@@ -222,6 +222,13 @@ class FindingConformance:
         assert len(await stores.decisions.outcomes(limit=50)) == 3
         assert await stores.decisions.outcomes(limit=0) == []
 
+    async def test_payload_ids_are_told_of_those_that_are_there(self, stores: Stores) -> None:
+        first, second = [await written_decision(stores) for _ in range(2)]
+        wanted = [second.id, "decision_0000000000000000", first.id]
+        found = await stores.decisions.payload_ids(wanted)
+        assert found == {first.id: first.payload_id, second.id: second.payload_id}
+        assert await stores.decisions.payload_ids([]) == {}
+
 
 class AuditConformance:
     """The log verifies, also after an erasure."""

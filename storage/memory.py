@@ -18,9 +18,9 @@ from storage.canonical import (
     entry_of,
     iso,
     outcome_from,
+    payload_id_in,
     policy_version_from,
     reward_from,
-    span_from,
     version_move_from,
 )
 from storage.chain import erasure, forfeit_from, forfeiture
@@ -33,9 +33,10 @@ from storage.memory_keys import MemoryKeyStore
 from storage.memory_log import URL, MemoryLog, MemoryStore
 from storage.memory_skills import MemorySkillStore
 from storage.memory_summaries import MemorySummaryStore
+from storage.memory_traces import MemoryTraceStore
 from storage.memory_trails import MemoryTrailStore
 from storage.money import checked_account, checked_amount, ensure_affordable, lifted
-from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, Span, new_id, utc_now
+from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, new_id, utc_now
 from storage.stores import DecisionFilter, Item, RewardedDecision, StoredDecision, Stores
 from storage.version_records import PolicyVersion, ServingVersions, VersionMove, VersionState
 from storage.versions import Move, Rollback, VersionHistory, checked_files, checked_version, ensure_free
@@ -97,6 +98,10 @@ class MemoryDecisionStore(MemoryStore):
             for event in found[: max(wanted.limit, 0)]
         ]
 
+    async def payload_ids(self, decision_ids: Sequence[str]) -> dict[str, str]:
+        keyed = {each: self.log.entries.get(("decision", checked_id(each, "decision_id"))) for each in decision_ids}
+        return {each: payload_id_in(event.canonical) for each, event in keyed.items() if event is not None}
+
     async def outcomes_of(self, decision_id: str) -> list[Outcome]:
         events = self.log.of_kind("outcome", decision_id=checked_id(decision_id, "decision_id"))
         return [outcome_from(event.canonical) for event in events]
@@ -122,13 +127,6 @@ class MemoryDecisionStore(MemoryStore):
 
     async def rewarded_elsewhere(self, *, after_position: int, limit: int) -> list[RewardedDecision]:
         return []  # nobody else can open a store in RAM
-
-
-class MemoryTraceStore(MemoryStore):
-    async def spans_of(self, run_id: str) -> list[Span]:
-        checked_id(run_id, "run_id")
-        found = [span for span in self.log.spans.values() if span.run_id == run_id]
-        return [span_from(span.text) for span in sorted(found, key=lambda span: span.started_at)]
 
 
 class MemoryPayloadStore(MemoryStore):

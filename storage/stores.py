@@ -17,6 +17,7 @@ from storage.checkpoint_records import CheckpointStore
 from storage.job_records import Fence
 from storage.records import AuditEvent, Decision, Outcome, Payload, Reward, Span
 from storage.records import Item as Item
+from storage.run_records import RunRecords
 from storage.service_stores import DeliveryStore, JobStore, KeyStore
 from storage.skill_records import SkillMove, SkillState, SkillVersion
 from storage.summary_records import SummaryStore as SummaryStore
@@ -97,9 +98,17 @@ class DecisionStore(Protocol):
         """
         ...
 
+    async def payload_ids(self, decision_ids: Sequence[str]) -> dict[str, str]:
+        """Where the texts are that these were made for, at one read, by decision; who is not there is not in it."""
+        ...
+
 
 class TraceStore(Protocol):
     async def spans_of(self, run_id: str) -> list[Span]: ...
+
+    async def runs(self, run_ids: Sequence[str]) -> dict[str, RunRecords]:
+        """All that is stored of these runs but their texts, at one read, by run; empty for an unknown one."""
+        ...
 
 
 class PayloadStore(Protocol):

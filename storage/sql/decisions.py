@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
-from storage.canonical import checked_id, decision_from, iso, outcome_from, reward_from
+from storage.canonical import checked_id, decision_from, iso, outcome_from, payload_id_in, reward_from
 from storage.errors import RecordNotFound
 from storage.records import Decision, Outcome, Reward
 from storage.sql.store import SqlStore
@@ -89,6 +89,11 @@ class SqlDecisionStore(SqlStore):
     async def rewarded_elsewhere(self, *, after_position: int, limit: int) -> list[RewardedDecision]:
         values = {"after": after_position, "writer": self.writer.writer, "limit": max(limit, 0)}
         return await self.read(lambda connection: _elsewhere(connection, values))
+
+    async def payload_ids(self, decision_ids: Sequence[str]) -> dict[str, str]:
+        values = {"ids": [checked_id(each, "decision_id") for each in decision_ids]}
+        rows = await self.read(lambda connection: connection.execute(SOME_DECISIONS, values).all())
+        return {row.subject_id: payload_id_in(row.canonical) for row in rows}
 
     async def _of_decision(self, decision_id: str, kind: str) -> list[str]:
         values = {"id": checked_id(decision_id, "decision_id"), "kind": kind}

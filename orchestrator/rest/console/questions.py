@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from storage.stores import Stores
@@ -12,11 +11,11 @@ LETTERS = 120  # of a question that a list shows
 
 async def questions_of(stores: Stores, decision_ids: Sequence[str]) -> dict[str, str | None]:
     """By decision; None: erased."""
-    decisions = await asyncio.gather(*(stores.decisions.get(each) for each in decision_ids))
-    payloads = await stores.audit.payloads(list({decision.payload_id for decision in decisions}))
-    found = {}
-    for decision in decisions:
-        payload = payloads.get(decision.payload_id)
+    id_to_payload_id = await stores.decisions.payload_ids(decision_ids)
+    payloads = await stores.audit.payloads(list(set(id_to_payload_id.values())))
+    found: dict[str, str | None] = {}
+    for decision_id in decision_ids:
+        payload = payloads.get(id_to_payload_id.get(decision_id, ""))
         text = None if payload is None else payload.text
-        found[decision.id] = None if text is None else text[:LETTERS]
+        found[decision_id] = None if text is None else text[:LETTERS]
     return found
