@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from storage.errors import RecordNotFound
 from storage.records import Decision, Outcome, Reward, Span
+from storage.run_records import RunRecords
 from storage.stores import DecisionFilter, Stores
 
 MOST_DECISIONS = 1000  # of one run
@@ -46,6 +47,24 @@ async def attempt_of(stores: Stores, decision_id: str) -> Attempt:
         decision=await stores.decisions.get(decision_id),
         outcomes=tuple(await stores.decisions.outcomes_of(decision_id)),
         rewards=tuple(await stores.decisions.rewards_of(decision_id)),
+    )
+
+
+def attempts_in(records: RunRecords) -> tuple[Attempt, ...]:
+    """The decisions of a run with what became of them, oldest first."""
+    outcomes: dict[str, list[Outcome]] = {}
+    rewards: dict[str, list[Reward]] = {}
+    for outcome in records.outcomes:
+        outcomes.setdefault(outcome.decision_id, []).append(outcome)
+    for reward in records.rewards:
+        rewards.setdefault(reward.decision_id, []).append(reward)
+    return tuple(
+        Attempt(
+            decision=decision,
+            outcomes=tuple(outcomes.get(decision.id, ())),
+            rewards=tuple(rewards.get(decision.id, ())),
+        )
+        for decision in records.decisions
     )
 
 

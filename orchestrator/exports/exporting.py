@@ -114,15 +114,7 @@ def _told_filters(wish: ExportWish) -> dict[str, Any]:
 
 
 async def _covering(stores: Stores, position: int) -> Checkpoint | None:
-    """The first checkpoint of a log that long, or the latest one where it is shorter and there is none."""
-    latest = await stores.checkpoints.latest()
-    if latest is None or latest.tree_size < position:
+    found = await stores.checkpoints.covering(position)
+    if found is None:
         return None
-    number, found = 0, latest
-    while page := await stores.checkpoints.checkpoints(after_number=number):
-        fitting = [each for each in page if each.tree_size >= position]
-        if fitting:
-            found = fitting[0]
-            break
-        number = page[-1].number
     return Checkpoint(number=found.number, tree_size=found.tree_size, root_hash=found.root_hash)

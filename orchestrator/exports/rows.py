@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import fields, replace
 
 from orchestrator.exports.matching import Matching, is_plain
 from orchestrator.exports.records import ExportWish, Page, Pages, Row
-from orchestrator.reading import Attempt, attempt_of
+from orchestrator.reading import Attempt, attempts_in
 from orchestrator.views import attempt_view, plain, record_view
 from routing.recent import Recent
 from storage.canonical import iso
@@ -17,7 +16,7 @@ from storage.stores import Stores
 from storage.summary_records import DecisionSummary
 
 WINDOW = 2000  # places of the log a page
-AT_ONCE = 32  # decisions that are read side by side
+AT_ONCE = 100  # runs that are read in one go
 REMEMBERED_RUNS = 20_000  # a run's decisions stand near each other: so far back it is known whether a run was told
 EVENT_FIELDS = tuple(each.name for each in fields(AuditEvent))
 
@@ -45,8 +44,8 @@ async def decision_pages(stores: Stores, wish: ExportWish) -> Pages:
         rows: list[Row] = []
         for start in range(0, len(found), AT_ONCE):
             some = found[start : start + AT_ONCE]
-            attempts = await asyncio.gather(*(attempt_of(stores, each.decision_id) for each in some))
-            texts = await _texts_of(stores, attempts, wish)
+            attempts = await _attempts(stores, some)
+            texts = await texts_of(stores, attempts, wish)
             rows += [
                 {"position": each.position, **attempt_view(attempt), **text}
                 for each, attempt, text in zip(some, attempts, texts, strict=True)
@@ -73,8 +72,9 @@ async def span_pages(stores: Stores, wish: ExportWish) -> Pages:
     """A row a span, those of a run together."""
     async for end, run_ids, found in run_windows(stores, wish):
         rows: list[Row] = []
-        for run_id in run_ids:
-            rows += [record_view(span) for span in await stores.traces.spans_of(run_id)]
+        for start in range(0, len(run_ids), AT_ONCE):
+            records = await stores.traces.runs(run_ids[start : start + AT_ONCE])
+            rows += [record_view(span) for each in records.values() for span in each.spans]
         yield _page(rows, end, [each.position for each in found])
 
 
@@ -88,6 +88,12 @@ async def run_windows(stores: Stores, wish: ExportWish) -> AsyncIterator[tuple[i
                 run_ids.append(each.run_id)
             told.remember(each.run_id, True)
         yield end, run_ids, found
+
+
+async def _attempts(stores: Stores, found: Sequence[DecisionSummary]) -> list[Attempt]:
+    records = await stores.traces.runs(list(dict.fromkeys(each.run_id for each in found)))
+    known = {attempt.decision.id: attempt for each in records.values() for attempt in attempts_in(each)}
+    return [known[each.decision_id] for each in found]
 
 
 def _page(rows: Sequence[Row], end: int, positions: Sequence[int]) -> Page:
@@ -113,11 +119,10 @@ def _is_in_time(event: AuditEvent, wish: ExportWish) -> bool:
 async def _texts(stores: Stores, found: Sequence[DecisionSummary], wish: ExportWish) -> list[dict[str, str | None]]:
     if not wish.with_texts:
         return [{} for _ in found]
-    attempts = [await attempt_of(stores, each.decision_id) for each in found]
-    return await _texts_of(stores, attempts, wish)
+    return await texts_of(stores, await _attempts(stores, found), wish)
 
 
-async def _texts_of(stores: Stores, attempts: Sequence[Attempt], wish: ExportWish) -> list[dict[str, str | None]]:
+async def texts_of(stores: Stores, attempts: Sequence[Attempt], wish: ExportWish) -> list[dict[str, str | None]]:
     """Question and answer; None where they are erased, or there was none."""
     if not wish.with_texts:
         return [{} for _ in attempts]
