@@ -126,6 +126,17 @@ async def stored(service: Service, text: str, **changes: object) -> Decision:
     return decision
 
 
+async def test_a_decision_for_nobody_says_so_and_is_not_under_way(service: Service, http: httpx.AsyncClient) -> None:
+    masked = tuple(replace(each, mask_reason="too dear") for each in a_decision(Payload.of("")).assessments)
+    question = Payload.of(FRANCE)
+    decision = replace(a_decision(question), candidate_id=None, propensity=0.0, assessments=masked)
+    await service.stores.journal.write(question, decision)
+    text = await page_of(http, address(decision))
+    assert "Nobody was picked" in text and "nobody was asked" in text and "/judge" not in text
+    row = await page_of(http, "/console/decisions")
+    assert "unanswered" in row and "data-under-way" not in row
+
+
 async def test_a_whole_text_is_a_file_that_no_browser_opens(service: Service, http: httpx.AsyncClient) -> None:
     decision = await stored(service, "<script>alert(1)</script>" + "x" * 30_000)
     text = await page_of(http, address(decision))

@@ -85,6 +85,8 @@ def _node(node: Node, place: tuple[float, float], columns: int) -> Markup:
         "circle", title(node.about or node.name), class_=node.kind, cx=percent(x), cy=f"{y:.1f}",
         r="8" if node.is_marked else "6",
     )  # fmt: skip
-    at, anchor = {0: (0.0, "halo"), columns - 1: (100.0, "halo end")}.get(node.column, (x, "halo middle"))
+    at, anchor = x, "halo middle"
+    if min(len(node.name), letters) * PIXELS_A_LETTER > NARROW / columns:  # it would stand out at an edge
+        at, anchor = {0: (0.0, "halo"), columns - 1: (100.0, "halo end")}.get(node.column, (at, anchor))
     kind = f"{anchor} strong" if node.is_marked else anchor
     return circle + text(node.name, x=percent(at), y=y + 21, kind=kind, most=letters)
