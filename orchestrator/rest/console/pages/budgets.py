@@ -131,7 +131,7 @@ async def _owned(budgets: BudgetStore, found: Sequence[Held], own: set[str] | No
         return list(found)
     kept = []
     for each in found:
-        line = {each.account_id, *(above.id for above in await budgets.line(each.account_id))}
-        if line & own:
+        line = [above.id for above in await budgets.line(each.account_id)]
+        if not own.isdisjoint(line):
             kept.append(each)
     return kept

@@ -24,6 +24,7 @@ from routing.evaluation.off_policy import Estimate, OffPolicy, Refusal
 from routing.router import AUTO
 from storage.errors import ServiceError
 from storage.records import utc_now
+from storage.version_records import PolicyVersion
 
 ADDRESS = "/console/compare"
 router = APIRouter(prefix=ADDRESS, include_in_schema=False)
@@ -81,6 +82,7 @@ async def show(comparison_id: str, request: Request) -> HTMLResponse:
     found = comparisons_of(request).get(comparison_id, identity_of(request))
     values = {
         "comparing": found,
+        "titles": titles_of(await routers_of(request).list()),
         "command": command_of(found),
         "found": found.found,
         "matrix": None if found.found is None else matrix_of(found.found.switches),
@@ -109,6 +111,11 @@ def comparisons_of(request: Request) -> Comparisons:
         state.comparisons = Comparisons(lambda: service.replays)
     found: Comparisons = state.comparisons
     return found
+
+
+def titles_of(versions: Sequence[PolicyVersion]) -> dict[str, str]:
+    """What people call a version, by its id."""
+    return {each.id: f"{each.name} ({each.predictor})" for each in versions}
 
 
 def command_of(asked: Comparing) -> str:
@@ -158,11 +165,12 @@ def _cell(count: int, most: int) -> Cell:
 async def _form(
     request: Request, *, first: str = LOGGED, second: str = "", trouble: ServiceError | None = None
 ) -> HTMLResponse:
-    service = service_of(request)
+    service, versions = service_of(request), await routers_of(request).list()
     values = {
         "logged": LOGGED,
+        "titles": titles_of(versions),
         "policies": [each for each in service.policies if each != AUTO],
-        "versions": (await routers_of(request).list())[:VERSIONS_OFFERED],
+        "versions": versions[:VERSIONS_OFFERED],
         "periods": tuple(PERIODS.values()),
         "limits": LIMITS,
         "first": first,
