@@ -81,6 +81,8 @@ class Checkpointer:
         self._every_seconds = every_seconds
         self._look_seconds = look_seconds
         self._now = now
+        self._began = now()
+        self._has_looked = False
         self._grown = _Grown()
         self._outside_retry_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
@@ -97,6 +99,11 @@ class Checkpointer:
                 await self._task
         self._outside_retry_at = None
         await self.look(is_last=True)
+
+    @property
+    def late_seconds(self) -> float:
+        """How old the newest checkpoint may be while there are events that it does not hold."""
+        return 6 * self._every_seconds
 
     def notices(self) -> tuple[str, ...]:
         signed = (f"the audit log is not signed: {self.trouble}",) if self.trouble else ()
@@ -128,6 +135,9 @@ class Checkpointer:
 
     async def _sign_if_due(self, *, is_last: bool) -> AuditCheckpoint | None:
         end = await self._stores.audit.last_position()
+        if not self._has_looked:
+            await self._go_on_from(await self._stores.checkpoints.latest())
+            self._has_looked = True
         if not self._is_due(end, is_last=is_last):
             return None
         await self._go_on_from(await self._stores.checkpoints.latest())
@@ -146,9 +156,10 @@ class Checkpointer:
             raise NotSigned(f"The log has {end} events, but {size} were signed.")
         if end == size:
             return False
-        if is_last or self.latest is None or end - size >= self._every_events:
+        if is_last or end - size >= self._every_events:
             return True
-        return (self._now() - self.latest.signed_at).total_seconds() >= self._every_seconds
+        since = self._began if self.latest is None else self.latest.signed_at
+        return (self._now() - since).total_seconds() >= self._every_seconds
 
     async def _go_on_from(self, latest: AuditCheckpoint | None) -> None:
         """Brings the tree to where the last checkpoint stood. Raises NotSigned when its root is another one."""
@@ -197,7 +208,7 @@ class Checkpointer:
         """As long as somebody else signs, all is well."""
         latest = self.latest
         age = 0.0 if latest is None else (self._now() - latest.signed_at).total_seconds()
-        if latest is None or age > 6 * self._every_seconds:
+        if latest is None or age > self.late_seconds:
             raise NotSigned(f"the file of the signing key {newest.key_id!r} is not here: {self.key_file.path}")
 
     async def _append(self, grown: _Grown, signer: Signer) -> AuditCheckpoint:
