@@ -11,12 +11,13 @@ from fastapi import Request
 from orchestrator.accounts import listed
 from orchestrator.identity import Identity
 from orchestrator.rest.budgets import seen
-from orchestrator.rest.console.filters import share, shown
+from orchestrator.rest.console.filters import count, duration, share, shown
 from orchestrator.rest.console.said import is_allowed
 from orchestrator.rest.identity_of import identity_of
 from orchestrator.service import Service
 from storage.budget_records import RESOURCES, BudgetAccount, Resource
 from storage.job_records import JobFilter
+from storage.records import utc_now
 from storage.stores import SkillFilter
 
 NEARLY_SPENT = 0.8  # of a limit, spent and held
@@ -54,7 +55,7 @@ async def alerts_of(request: Request, since: datetime | None) -> Alerts:
     if not is_allowed(request, "operator"):
         left_out = "Notices of the service and the state of its models are for operators."
         return Alerts(found=tuple(found), left_out=(left_out,))
-    return Alerts(found=(*_models(service), *found, *_notices(service)))
+    return Alerts(found=(*_models(service), *await _audit(service), *found, *_notices(service)))
 
 
 def used_share(account: BudgetAccount, resource: Resource) -> float | None:
@@ -72,7 +73,22 @@ def _models(service: Service) -> list[Alert]:
 
 
 def _notices(service: Service) -> list[Alert]:
-    return [Alert(text=notice) for notice in service.notices]
+    others = set(service.audit.notices())
+    return [Alert(text=notice) for notice in service.notices if notice not in others]
+
+
+async def _audit(service: Service) -> list[Alert]:
+    """What keeps the log from being signed or brought outside, and a checkpoint that is late."""
+    told = [Alert(text=notice, look="bad") for notice in service.audit.notices()]
+    checkpointer = service.audit.checkpointer
+    latest = await service.stores.checkpoints.latest()
+    if checkpointer is None or latest is None:
+        return told
+    age, events = utc_now() - latest.signed_at, await service.stores.audit.last_position()
+    if events > latest.tree_size and age.total_seconds() > checkpointer.late_seconds:
+        words = f"{count(events - latest.tree_size)} events of the log are not signed; the newest checkpoint is"
+        told.append(Alert(text=f"{words} {duration(age.total_seconds())} old", look="bad"))
+    return told
 
 
 async def _jobs(service: Service, identity: Identity, since: datetime | None) -> list[Alert]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import httpx
@@ -12,7 +13,7 @@ from orchestrator.jobs.request import JobRequest
 from orchestrator.service import Service
 from storage.budget_records import BudgetLimits
 from storage.conformance_records import a_decision, a_payload
-from storage.records import Amount, BudgetAccount
+from storage.records import Amount, BudgetAccount, utc_now
 from storage.webhook_records import Delivery
 from tests.conftest import MakeService, fails
 from tests.orchestrator.console.looking import HOSTILE, page_of
@@ -103,6 +104,25 @@ async def test_what_needs_an_eye_is_named_with_its_page(make_http: MakeHttp, mak
     await budgets.settle(hold.id, Amount())
     text = await page_of(await make_http(service=service), "/console")
     assert "pocket" not in text
+
+
+async def test_a_checkpoint_that_is_late_and_a_place_outside_that_fails_are_trouble(
+    make_http: MakeHttp, make_service: MakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await make_service()
+    checkpointer = service.audit.checkpointer
+    assert checkpointer is not None
+    await service.run(FRANCE)
+    await checkpointer.stop()
+    http = await make_http(service=service)
+    assert "not signed" not in await page_of(http, "/console")
+    await service.run(FRANCE)
+    later = utc_now() + timedelta(seconds=checkpointer.late_seconds + 30)
+    monkeypatch.setattr("orchestrator.rest.console.alerts.utc_now", lambda: later)
+    checkpointer.outside_trouble = "the disk is full"
+    text = await page_of(http, "/console")
+    assert "events of the log are not signed; the newest checkpoint is 1 min" in text
+    assert "the disk is full" in text.split("Needs an eye")[1]
 
 
 async def test_a_reader_is_told_what_is_left_out(make_http: MakeHttp, make_service: MakeService) -> None:
