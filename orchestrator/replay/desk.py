@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from orchestrator.errors import DeadlineExceeded
 from orchestrator.replay.decisions import replay_decisions
 from orchestrator.replay.parts import ReplayParts
 from orchestrator.replay.records import Comparison, Replays, TrafficFilter, TrafficReplay
@@ -16,6 +18,7 @@ from storage.errors import InvalidInput
 MOST_IDS = 100  # decisions and runs that one request may name
 MOST_DECISIONS = 10_000  # of traffic
 SECONDS = 60.0  # that one replay may take
+GRACE_SECONDS = 5.0  # more until it is broken off in what it is just doing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,22 +32,34 @@ class ReplayDesk:
         """`tenant`: whose decisions may be seen; None: everybody's. Raises RecordNotFound, InvalidInput."""
         if len(ids) > MOST_IDS:
             raise InvalidInput(f"{len(ids)} ids; at most {MOST_IDS} are replayed at once.", field="ids")
-        async with self.turn:
-            return await replay_decisions(self.parts, ids, tenant=tenant, seconds=SECONDS)
+        async with self.turn, _in_time():
+            return await replay_decisions(self.parts, ids, tenant=tenant, seconds=SECONDS / 2)
 
     async def traffic(
         self, router: str, wanted: TrafficFilter, *, tenant: str | None, on_progress: Progress = no_progress
     ) -> TrafficReplay:
         """Raises as `replay_traffic`. Folders are not read: a caller has no business with the service's files."""
-        async with self.turn:
+        async with self.turn, _in_time():
             return await replay_traffic(self.parts, router, _seen_by(wanted, tenant), _options(on_progress))
 
     async def compare(
         self, first: str, second: str, wanted: TrafficFilter, *, tenant: str | None, on_progress: Progress = no_progress
     ) -> Comparison:
         """Raises as `traffic`."""
-        async with self.turn:
+        async with self.turn, _in_time():
             return await compare(self.parts, first, second, _seen_by(wanted, tenant), _options(on_progress))
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncGenerator[None, None]:
+    """Reading the log counts, too. Raises DeadlineExceeded."""
+    try:
+        async with asyncio.timeout(SECONDS + GRACE_SECONDS):
+            yield
+    except TimeoutError as exc:
+        raise DeadlineExceeded(
+            f"The replay took more than {SECONDS:g} s.", hint="Take fewer: a later `since`, or a lower `limit`."
+        ) from exc
 
 
 def _options(on_progress: Progress) -> TrafficOptions:

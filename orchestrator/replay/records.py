@@ -101,6 +101,7 @@ class Traffic:
     last_position: int
     log_sha256: str  # over the leaf hashes of the decisions that were taken, in the log's order
     candidates: tuple[str, ...]
+    is_cut: bool = False  # `limit` left out older ones that fit
 
 
 @dataclass(frozen=True, kw_only=True)

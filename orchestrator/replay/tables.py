@@ -47,7 +47,7 @@ def replay_lines(replays: Replays) -> Iterator[str]:
 
 
 def _decision_lines(found: DecisionReplay) -> Iterator[str]:
-    yield f"decision    {found.decision_id}, attempt {found.attempt} of {found.run_id}"
+    yield f"decision    {printable(found.decision_id)}, attempt {found.attempt} of {printable(found.run_id)}"
     yield f"decided     {found.decided_at.astimezone():{TIME}}"
     yield f"path        {printable(' → '.join(found.path))}"
     yield f"state       {printable(found.policy_version)} {found.policy_sha256[:12]}"
@@ -71,6 +71,8 @@ def traffic_lines(found: TrafficReplay) -> Iterator[str]:
     yield f"router      {_router(router)}"
     yield f"traffic     {traffic.replayed} of {traffic.found} decisions, {traffic.judged} of them judged"
     yield f"log         events {traffic.first_position} to {traffic.last_position}, sha256 {traffic.log_sha256[:16]}"
+    if traffic.is_cut:
+        yield f"  left out  all that are older than these: more than {traffic.wanted.limit} fit (--limit)"
     for reason, count in traffic.excluded.items():
         yield f"  left out  {count}: {printable(reason)}"
     yield f"costs       {sources(router)}"

@@ -142,7 +142,7 @@ async def _replayed(
     parts: ReplayParts, routers: Sequence[str], wanted: TrafficFilter, options: TrafficOptions
 ) -> tuple[list[TrafficReplay], Differences | None]:
     started = time.perf_counter()
-    found = await survey(parts.stores.audit, wanted)
+    found = await survey(parts.stores, wanted)
     entries = list(found.entries.values())
     newest = await parts.stores.decisions.get(entries[-1].decision_id)
     targets = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -13,16 +13,15 @@ from storage.canonical import decision_from, outcome_from
 from storage.errors import InvalidInput
 from storage.provenance import is_verified
 from storage.records import AuditEvent, Decision, Outcome
-from storage.stores import AuditLog
+from storage.stores import AuditLog, DecisionFilter, Stores
 
 PAGE = 1000  # events
 MOST_DECISIONS = 100_000  # that one replay may take: what is kept of each stays in memory, about 1 kB
-SLACK = 2_000  # events before the first one of the wanted time: writers' clocks differ, and commits overtake
+FOUND = 500  # decisions that are looked through at once
 
 NOBODY = "nobody was allowed"
 AGAIN = "a further attempt after a failure: another router might not have needed it"
 NO_OUTCOME = "no outcome is known"
-BEYOND = "older than the newest that `limit` takes"
 
 
 @dataclass(slots=True)
@@ -53,6 +52,7 @@ class Survey:
     candidates: set[str] = field(default_factory=set)
     found: int = 0
     last_position: int = 0  # of the log, when it was surveyed
+    is_cut: bool = False  # older ones fit, too
 
     def traffic(self, replayed: int, more_excluded: Counter[str], judged: int) -> Traffic:
         places = [entry.position for entry in self.entries.values()]
@@ -61,6 +61,7 @@ class Survey:
             wanted=self.wanted,
             found=self.found,
             replayed=replayed,
+            is_cut=self.is_cut,
             excluded=dict((self.excluded + more_excluded).most_common()),
             judged=judged,
             first_position=min(places, default=0),
@@ -70,15 +71,15 @@ class Survey:
         )
 
 
-async def survey(audit: AuditLog, wanted: TrafficFilter) -> Survey:
+async def survey(stores: Stores, wanted: TrafficFilter) -> Survey:
     """The first reading: who was picked, and what it cost and was worth.
 
     Raises InvalidInput for a filter that cannot be, and for one that no usable decision fits.
     """
     _check(wanted)
-    found = Survey(wanted=wanted, last_position=await audit.last_position())
-    first = await _first_position(audit, wanted.since, found.last_position)
-    async for event in events_from(audit, first, until=found.last_position):
+    found = Survey(wanted=wanted, last_position=await stores.audit.last_position())
+    first, found.is_cut = await _start(stores, wanted)
+    async for event in events_from(stores.audit, first, until=found.last_position):
         if event.kind == "decision" and _fits(event, wanted):
             _take(found, event)
         elif event.kind == "outcome" and event.decision_id in found.entries:
@@ -131,7 +132,7 @@ def _fits(event: AuditEvent, wanted: TrafficFilter) -> bool:
 
 def _take(found: Survey, event: AuditEvent) -> None:
     decision, wanted = decision_from(event.canonical), found.wanted
-    if (wanted.since and decision.decided_at < wanted.since) or (wanted.until and decision.decided_at >= wanted.until):
+    if not _is_within(decision, wanted):
         return
     found.found += 1
     if decision.candidate_id is None:
@@ -141,9 +142,6 @@ def _take(found: Survey, event: AuditEvent) -> None:
     else:
         found.candidates.update(each.candidate_id for each in decision.assessments)
         found.entries[decision.id] = _entry(event, decision, decision.candidate_id)
-        if len(found.entries) > wanted.limit:
-            del found.entries[next(iter(found.entries))]
-            found.excluded[BEYOND] += 1
 
 
 def _entry(event: AuditEvent, decision: Decision, candidate_id: str) -> Entry:
@@ -167,16 +165,28 @@ def _add(entry: Entry, outcome: Outcome) -> None:
         entry.quality = outcome.quality
 
 
-async def _first_position(audit: AuditLog, since: datetime | None, last: int) -> int:
-    """A place before all events of that time, by bisection; clocks of several writers need not agree."""
-    if since is None:
-        return 1
-    low, high = 1, last + 1
-    while low < high:
-        middle = (low + high) // 2
-        events = await audit.events(after_position=middle - 1, limit=1)
-        if events and datetime.fromisoformat(events[0].at) < since:
-            low = middle + 1
-        else:
-            high = middle
-    return max(low - SLACK, 1)
+async def _start(stores: Stores, wanted: TrafficFilter) -> tuple[int, bool]:
+    """The place of the oldest decision that is taken, and whether older ones fit, too; 1 where there is none."""
+    usable, position = 0, 1
+    page_of = DecisionFilter(
+        tenant=wanted.tenant, candidate_id=wanted.candidate_id, policy=wanted.policy, since=wanted.since, limit=FOUND
+    )
+    while page := await stores.decisions.find(page_of):
+        for stored in page:
+            if not _is_within(stored.decision, wanted):
+                continue
+            if usable == wanted.limit:
+                return position, True
+            position = stored.position
+            usable += _is_usable(stored.decision)
+        page_of = replace(page_of, before_position=page[-1].position)
+    return position, False
+
+
+def _is_within(decision: Decision, wanted: TrafficFilter) -> bool:
+    is_late = wanted.until is not None and decision.decided_at >= wanted.until
+    return not is_late and (wanted.since is None or decision.decided_at >= wanted.since)
+
+
+def _is_usable(decision: Decision) -> bool:
+    return decision.candidate_id is not None and decision.attempt == 1

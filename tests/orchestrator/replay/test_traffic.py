@@ -159,7 +159,7 @@ async def test_left_out_decisions_are_counted_by_reason(make_service: MakeServic
     traffic = found.traffic
     assert traffic.found == traffic.replayed + sum(traffic.excluded.values())
     assert any("a further attempt after a failure" in reason for reason in traffic.excluded)
-    assert traffic.excluded["older than the newest that `limit` takes"] == 5
+    assert (traffic.is_cut, traffic.replayed) == (True, 15)
     assert len(traffic.log_sha256) == 64
 
 
