@@ -40,6 +40,7 @@ from storage.job_moves import (
 from storage.job_records import Beat, Fence, Job, JobEnd, JobEvent
 from storage.sql.batch import Batch
 from storage.sql.fences import RUNNING
+from storage.sql.hot import HotStatement
 from storage.sql.store import chunks
 from storage.sql.tables import job_events, jobs, webhook_deliveries
 from storage.webhook_forms import delivery_row
@@ -57,8 +58,9 @@ IS_DUE = and_(QUEUED, or_(job.not_before.is_(None), job.not_before <= NOW))
 HAS_EXPIRED = and_(RUNNING, job.lease_expires_at <= NOW)
 IS_OVERDUE = and_(QUEUED, job.deadline.is_not(None), job.deadline <= NOW)
 
-ONE = select(jobs).where(job.id == bindparam("job_id"))
-LOCKED = ONE.with_for_update()
+FIELDS = tuple(column.name for column in jobs.columns)
+OF_ID = select(jobs).where(job.id == bindparam("job_id"))
+ONE, LOCKED = HotStatement(OF_ID), HotStatement(OF_ID.with_for_update())
 SOME = select(jobs).where(job.id.in_(IDS))
 # Not one query with "or": planned while the table is small, it would read the whole of it ever after.
 OF_KEYS = select(jobs).where(job.tenant == bindparam("tenant"), job.idempotency_key.in_(IDS))
@@ -141,10 +143,10 @@ def is_claimed(connection: Connection, one: Job) -> bool:
 
 def one_job(connection: Connection, job_id: str, *, is_locked: bool = False) -> Kept:
     """Raises RecordNotFound."""
-    row = connection.execute(LOCKED if is_locked else ONE, {"job_id": job_id}).mappings().one_or_none()
+    row = (LOCKED if is_locked else ONE).first(connection, {"job_id": job_id})
     if row is None:
         raise RecordNotFound(f"No job {job_id!r}.")
-    return kept_from(row)
+    return kept_from(dict(zip(FIELDS, row, strict=True)))
 
 
 def beat(connection: Connection, fences: Sequence[Fence], *, until: datetime) -> dict[str, Beat]:
@@ -217,10 +219,10 @@ def keep(batch: Batch, changes: Sequence[Change]) -> None:
 
 
 def _locked(connection: Connection, fence: Fence) -> Kept:
-    row = connection.execute(LOCKED, {"job_id": fence.job_id}).mappings().one_or_none()
+    row = LOCKED.first(connection, {"job_id": fence.job_id})
     if row is None:
         raise lease_lost(fence)
-    return kept_from(row)
+    return kept_from(dict(zip(FIELDS, row, strict=True)))
 
 
 def _take(batch: Batch, waiting: Sequence[Kept], worker: str, until: datetime, now: datetime) -> list[Job]:

@@ -82,6 +82,7 @@ class QuickReads:
         except (DBAPIError, ServiceError) as error:
             if not isinstance(error, DBAPIError) or not error.connection_invalidated:
                 return error
+        self._engine.dispose()  # the others in the pool are as broken
         try:
             return self._tried(asked.query)
         except (DBAPIError, ServiceError) as error:
@@ -93,7 +94,9 @@ class QuickReads:
                 self._connection = self._engine.connect()
             found = query(self._connection)
             self._connection.rollback()  # ends what SQLAlchemy takes for a transaction; nothing is sent
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated and self._connection is not None:
+                self._connection.invalidate()  # nothing more is sent over it
             self._drop()
             raise
         return found
