@@ -92,8 +92,8 @@ async def _answer(settings: Settings, listener: socket.socket, rules: AccessRule
         service.webhooks.sender.start()
         listener.listen()
         url = url_of(listener)
-        note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
         note(f"The console is at {url}/console")
+        note(f"Antroute listens on {url} (OpenAI clients: base_url={url}/v1, model=auto; stop with Ctrl-C)")
         await server.serve_until_drained(listener)
 
 
