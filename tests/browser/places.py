@@ -44,6 +44,12 @@ def visited(visitor: Visitor, pages: Sequence[str] = PAGES, more: Sequence[str] 
         visitor.go(path)
         yield path
         for link in links(visitor):
-            if link not in seen:
+            if link not in seen and any(is_below(link, page) for page in pages):
                 seen.add(link)
                 waiting.append(link)
+
+
+def is_below(path: str, page: str) -> bool:
+    """Whether it is that page of the menu, filtered or not, or one that it leads to."""
+    head = urlsplit(path).path
+    return head == page or (page != PAGES[0] and head.startswith(f"{page}/"))

@@ -157,7 +157,7 @@ def test_list_filter_and_decision_work_without_script(
 
 
 def test_unknown_decision_is_told_in_words(visitor: Visitor) -> None:
-    visitor.expected_statuses = (404,)
+    visitor.also_expected = (404,)
     answer = visitor.go("/console/decisions/decision_0000000000000000")
     assert answer is not None and answer.status == 404
     expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("decision_0000000000000000")

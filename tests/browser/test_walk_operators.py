@@ -6,6 +6,7 @@ from playwright.sync_api import Dialog, expect
 
 from tests.browser.served import DEAR, GOOD_SKILLS, STRANGE_ACCOUNT, Site
 from tests.browser.traffic import Caller, Made
+from tests.browser.upstream import WAITING
 from tests.browser.visitor import NARROW, Visitor
 
 
@@ -50,15 +51,16 @@ def test_job_is_cancelled_after_a_second_word(visitor: Visitor, caller: Caller) 
     visitor.has_no_fault()
 
 
-def test_events_of_a_job_appear_as_they_come(visitor: Visitor, caller: Caller, busy_site: tuple[Site, Made]) -> None:
-    upstream = busy_site[0].upstream
-    job = busy_site[1].jobs["running"]
+def test_events_of_a_job_appear_as_they_come(visitor: Visitor, caller: Caller) -> None:
+    job = caller.submit("review", f"{WAITING}Berta", name="followed")
+    caller.await_job(job, "running")
     visitor.go(f"/console/jobs/{job}")
     rows = visitor.page.locator("table tbody tr")
     before = rows.count()
-    upstream.release.set()
+    caller.site.upstream.let_go("Berta")
     caller.await_job(job, "succeeded")
     expect(rows.nth(before)).to_be_visible()
+    expect(visitor.page.locator("table tbody")).to_contain_text("succeeded")
     visitor.look()
     visitor.has_no_fault()
 
@@ -95,7 +97,10 @@ def answered(dialog: Dialog, questions: list[str]) -> None:
 
 
 def test_router_that_did_not_pass_is_promoted_only_by_force(visitor: Visitor, busy_site: tuple[Site, Made]) -> None:
-    visitor.expected_statuses = (200, 303, 409, 422)
+    visitor.also_expected = (
+        409,
+        422,
+    )
     visitor.go(f"/console/routers/{busy_site[0].router_ids[2]}")
     expect(visitor.page.locator("main")).to_contain_text("not passed")
     visitor.page.get_by_text("Promote…").click()

@@ -120,7 +120,7 @@ def jobs(caller: Caller) -> None:
     later = caller.submit("review", "Not yet.", name="queued", not_before="2100-01-01T00:00:00Z")
     cancelled = caller.submit("review", "Never.", name="cancelled", not_before="2100-01-01T00:00:00Z")
     assert caller.http.post(f"/v1/jobs/{cancelled}/cancel").status_code == 200
-    running = caller.submit("review", WAITING, name="running")
+    running = caller.submit("review", f"{WAITING}Anna", name="running")
     caller.await_job(running, "running")
     caller.await_job(later, "queued")
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 BROKEN = "/broken/v1"  # whatever is asked below it fails
-WAITING = "Wait until you are told."  # a question that contains it is answered after `release`
-LONGEST_WAIT_SECONDS = 60.0
+WAITING = "Wait until you are told, "  # a question that contains it is answered after `let_go` of what comes after it
+LONGEST_WAIT_SECONDS = 90.0
 
 
 @dataclass
@@ -20,7 +21,11 @@ class Upstream:
 
     address: str = ""
     answers: dict[str, str] = field(default_factory=dict)
-    release: threading.Event = field(default_factory=threading.Event)
+    waiting: dict[str, threading.Event] = field(default_factory=lambda: defaultdict(threading.Event))
+
+    def let_go(self, *names: str) -> None:
+        for name in names or tuple(self.waiting):
+            self.waiting[name].set()
 
     def said(self, model: str, question: str) -> str:
         """The weak model knows every other answer."""
@@ -40,7 +45,7 @@ def upstream(answers: Mapping[str, str]) -> Iterator[Upstream]:
     try:
         yield found
     finally:
-        found.release.set()
+        found.let_go()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -58,7 +63,7 @@ def handler_of(found: Upstream) -> type[BaseHTTPRequestHandler]:
                 return
             question = str(body["messages"][-1]["content"])
             if WAITING in question:
-                found.release.wait(LONGEST_WAIT_SECONDS)
+                found.waiting[question.rpartition(WAITING)[2]].wait(LONGEST_WAIT_SECONDS)
             self._send(200, completion(found.said(body["model"], question), question))
 
         def _send(self, status: int, content: Mapping[str, object]) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
 from tests.browser.hostile import FLAG, MARK, RTL, SUM_READ, TURNING, UNSEEN
 
+USUAL = (200, 204, 303)  # statuses
 WIDE, NARROW = (1280, 844), (390, 844)  # a laptop, a phone
 SETTLED = "() => !document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')"
 LOOKS = Path(__file__).with_name("looks.js")
@@ -26,7 +27,7 @@ class Visitor:
     page: Page
     origin: str
     faults: list[str] = field(default_factory=list)
-    expected_statuses: tuple[int, ...] = (200, 204, 303)
+    also_expected: tuple[int, ...] = ()  # statuses, of pages that are errors
 
     def __post_init__(self) -> None:
         self.page.on("console", self._heard)
@@ -81,14 +82,14 @@ class Visitor:
 
     def _is_expected(self, message: ConsoleMessage) -> bool:
         """Chromium tells of a page's own status, too, when it is an error's."""
-        return any(f"status of {status}" in message.text for status in self.expected_statuses)
+        return any(f"status of {status}" in message.text for status in self.also_expected)
 
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((f"{self.origin}/", "data:")):
             self._note(f"asked elsewhere: {request.url}")
 
     def _answered(self, response: Response) -> None:
-        if response.status not in self.expected_statuses:
+        if response.status not in (*USUAL, *self.also_expected):
             self._note(f"{response.request.method} {response.url} answered {response.status}")
 
 

@@ -1,0 +1,17 @@
+"""Every page on a laptop: whole, without errors, barriers, foreign requests or a policy that is broken."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.places import PAGES
+from tests.browser.served import Site
+from tests.browser.traffic import Made
+from tests.browser.visitor import WIDE
+from tests.browser.whole_pages import NAMES, looked_at
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_page_has_no_fault_on_a_laptop(page: str, browser: Browser, busy_site: tuple[Site, Made]) -> None:
+    looked_at(page, browser, busy_site, size=WIDE)
