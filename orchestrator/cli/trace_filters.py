@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from storage.stores import Stores
     from storage.summary_records import SummaryFilter, SummaryStatus
 
-STATUSES = (*get_args(OutcomeStatus), "running")
+STATUSES = (*(each for each in get_args(OutcomeStatus) if each != "judged"), "running")
 CLOSE = "how much of score a close call was won or lost by, at most"
 
 

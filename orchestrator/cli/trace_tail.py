@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.trace_filters import TraceWish, with_filters
 from orchestrator.terminal import AsJson, StoreUrl, columns, note, opened_stores, run, say, say_lines
 
 if TYPE_CHECKING:
+    from orchestrator.cli.trace_rows import Table
     from storage.stores import Stores, SummaryStore
     from storage.summary_records import DecisionSummary, SummaryFilter
 
 POLL_SECONDS = 0.4
 PAGE = 500
+ALIKE = 50  # decisions
 MOST_RUNNING = 200  # decisions without an outcome that are looked at again
 
 
@@ -39,7 +43,8 @@ async def _tail(wish: TraceWish, store: str | None, as_json: bool) -> None:
         progress = await caught_up(stores.summaries)
         if sys.stderr.isatty():
             note("Waiting for decisions; Ctrl-C ends it.")
-        await _follow(stores, wanted, Told(as_json), progress.position)
+        alike = await stores.summaries.find(replace(wanted, limit=ALIKE))
+        await _follow(stores, wanted, Told(as_json, alike), progress.position)
 
 
 async def _follow(stores: Stores, wanted: SummaryFilter, told: Told, position: int) -> None:
@@ -55,8 +60,6 @@ async def _follow(stores: Stores, wanted: SummaryFilter, told: Told, position: i
 
 async def new_ones(summaries: SummaryStore, wanted: SummaryFilter, position: int) -> list[DecisionSummary]:
     """Those made after this place in the log, oldest first."""
-    from dataclasses import replace
-
     found: list[DecisionSummary] = []
     before = None
     while True:
@@ -68,11 +71,12 @@ async def new_ones(summaries: SummaryStore, wanted: SummaryFilter, position: int
 
 
 class Told:
-    """What was printed already."""
+    """What was printed already. `alike`: earlier decisions, whose words the columns must hold too."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, alike: Sequence[DecisionSummary] = ()) -> None:
+        self._alike = alike
         self._as_json = as_json
-        self._has_head = False
+        self._table: Table | None = None
         self._running: dict[str, None] = {}
 
     def new(self, summary: DecisionSummary) -> None:
@@ -83,9 +87,10 @@ class Told:
             return
         from orchestrator.cli.trace_rows import Table
 
-        table = Table([summary], width=columns())
-        say_lines([table.row(summary)] if self._has_head else [table.head(), table.row(summary)])
-        self._has_head = True
+        if self._table is None:
+            self._table = Table([*self._alike, summary], width=columns())
+            say_lines([self._table.head()])
+        say_lines([self._table.row(summary)])
         sys.stdout.flush()
 
     def running(self) -> list[str]:

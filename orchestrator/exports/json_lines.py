@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import BinaryIO
 
 import orjson
 
 from orchestrator.exports.records import Row
+from orchestrator.views import plain
 
 
 class JsonLines:
-    """See `Sheet`. Money is written as a text, a time as ISO 8601, a lone surrogate as U+FFFD."""
+    """See `Sheet`. Records are written field by field, money as a text, a time as ISO 8601, a lone surrogate as `?`."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -29,14 +29,12 @@ def _line(row: Row) -> bytes:
     try:
         return orjson.dumps(row, default=_plain, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:  # a text that is no UTF-8
-        return orjson.dumps(_mended(row), default=_plain, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(_mended(plain(row)), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _plain(value: object) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
-    if isinstance(value, datetime):
-        return value.isoformat()
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 

@@ -37,7 +37,7 @@ COLUMNS: dict[What, dict[str, str]] = {"decisions": DECISIONS, "events": EVENTS,
 
 
 class ParquetSheet:
-    """See `Sheet`. Texts that are no UTF-8 are mended with U+FFFD."""
+    """See `Sheet`. A lone surrogate is written as `?`."""
 
     def __init__(self, file: BinaryIO, wish: ExportWish) -> None:
         import pyarrow

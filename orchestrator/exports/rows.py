@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from orchestrator.exports.matching import Matching, is_plain
 from orchestrator.exports.records import ExportWish, Page, Pages, Row
 from orchestrator.reading import Attempt, attempts_in
-from orchestrator.views import attempt_view, plain, record_view
+from orchestrator.views import plain, record_view
 from routing.recent import Recent
 from storage.canonical import iso
 from storage.records import AuditEvent
@@ -47,7 +47,7 @@ async def decision_pages(stores: Stores, wish: ExportWish) -> Pages:
             attempts = await _attempts(stores, some)
             texts = await texts_of(stores, attempts, wish)
             rows += [
-                {"position": each.position, **attempt_view(attempt), **text}
+                {"position": each.position, **_whole(attempt), **text}
                 for each, attempt, text in zip(some, attempts, texts, strict=True)
             ]
         yield _page(rows, end, [each.position for each in found])
@@ -100,6 +100,12 @@ def _page(rows: Sequence[Row], end: int, positions: Sequence[int]) -> Page:
     return Page(
         rows=rows, position=end, first_position=min(positions, default=0), last_position=max(positions, default=0)
     )
+
+
+def _whole(attempt: Attempt) -> dict[str, object]:
+    """As `attempt_view` has it, with records in it that are still none of JSON's values."""
+    decision = {each.name: getattr(attempt.decision, each.name) for each in fields(attempt.decision)}
+    return {**decision, "outcomes": attempt.outcomes, "rewards": attempt.rewards}
 
 
 def _flat(summary: DecisionSummary) -> dict[str, object]:

@@ -184,6 +184,19 @@ async def test_what_is_new_is_told_in_order_and_again_when_it_has_ended(
     assert told.running() == []
 
 
+async def test_followed_rows_stand_in_columns(make_service: MakeService, capsys: pytest.CaptureFixture[str]) -> None:
+    service = await make_service()
+    for name in ("small", "large", "small"):
+        await service.run("Hello", candidate=name)
+    await service.stores.summaries.catch_up(seconds=5)
+    found = await new_ones(service.stores.summaries, SummaryFilter(), 0)
+    told = Told(as_json=False, alike=found)
+    for each in found:
+        told.new(each)
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert [line.index("succeeded") for line in lines] == [head.index("outcome")] * 3
+
+
 def test_an_export_is_there_whole_with_its_manifest_and_replaces_nothing_unasked(
     stored_runs: StoredRuns, tmp_path: Path
 ) -> None:
