@@ -65,6 +65,17 @@ class Audit(AuditDesk):
     def notices(self) -> tuple[str, ...]:
         return () if self.checkpointer is None else self.checkpointer.notices()
 
+    def newest_number(self) -> int:
+        """Of the checkpoints that this process knows of; 0: none."""
+        latest = None if self.checkpointer is None else self.checkpointer.latest
+        return 0 if latest is None else latest.number
+
+    def not_outside(self) -> int:
+        """How many of them wait to be brought to the place outside."""
+        if self.checkpointer is None or self.outside is None:
+            return 0
+        return max(0, self.newest_number() - self.checkpointer.outside_number)
+
     def start(self) -> None:
         if self.checkpointer is not None:
             self.checkpointer.start()

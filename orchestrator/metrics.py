@@ -89,6 +89,8 @@ class Metrics:
             "antroute_forecast_failures", "Queries that a trained router failed on.", ["role"]
         )
         self.pending = gauge("antroute_pending_records", "Records that wait for the database.")
+        self.checkpoint = gauge("antroute_audit_checkpoint", "Number of the newest signed checkpoint of the log.")
+        self.not_outside = gauge("antroute_audit_checkpoints_not_outside", "Signed checkpoints that are not outside.")
         self._workflows: set[str] = set()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -147,6 +149,8 @@ def watched(service: Service, admission: Admission) -> Metrics:
     nodes.recorder.listeners.append(metrics.recorded)
     service.worker.end_listeners.append(metrics.job_ended)
     metrics.pending.set_function(lambda: len(nodes.recorder.pending))
+    metrics.checkpoint.set_function(service.audit.newest_number)
+    metrics.not_outside.set_function(service.audit.not_outside)
     metrics.under_way.set_function(lambda: admission.under_way)
     metrics.waiting.set_function(lambda: admission.waiting)
     for role in (ACTIVE, SHADOW):

@@ -96,7 +96,7 @@ async def test_a_rotation_that_stopped_halfway_is_finished_by_whoever_signs_next
     path = tmp_path / "audit.key"
     key_file = KeyFile(path)
     await answered(stores)
-    await Checkpointer(stores, key_file, None).look()
+    await Checkpointer(stores, key_file, None).look(is_last=True)
     old = path.read_text()
     made = await key_file.rotate(stores.checkpoints)
     path.with_name("audit.key.next").touch(mode=0o600)
@@ -113,7 +113,7 @@ async def test_a_rotation_that_stopped_halfway_is_finished_by_whoever_signs_next
 async def test_a_lost_key_is_replaced_by_one_that_must_be_trusted_by_name(tmp_path: Path) -> None:
     stores = await open_stores(f"sqlite:///{tmp_path}/antroute.db")
     await answered(stores)
-    await Checkpointer(stores, KeyFile(tmp_path / "lost.key"), None).look()
+    await Checkpointer(stores, KeyFile(tmp_path / "lost.key"), None).look(is_last=True)
     key_file = KeyFile(tmp_path / "audit.key")
     key_file.signer()
     with pytest.raises(VersionConflict, match="signs now"):

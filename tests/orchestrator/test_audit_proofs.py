@@ -58,7 +58,7 @@ async def test_an_erased_text_leaves_old_proofs_good() -> None:
     stores = await open_stores("memory:")
     decision = await answered(stores)
     checkpointer = Checkpointer(stores, KeyFile(None, given=KEY), None)
-    await checkpointer.look()
+    await checkpointer.look(is_last=True)
     before = json.dumps(await proof_of(stores, decision.id))
     await stores.payloads.erase(decision.payload_id)
     await checkpointer.look(is_last=True)

@@ -55,6 +55,8 @@ async def test_nothing_is_signed_until_something_is_in_the_log(stores: Stores, m
 async def test_the_log_is_signed_after_so_many_events_or_so_long(stores: Stores, make: Make, clock: Clock) -> None:
     checkpointer = make()
     await answered(stores)
+    assert await checkpointer.look() is None
+    clock.turn(10)
     first = await checkpointer.look()
     assert first is not None
     assert (first.number, first.tree_size) == (1, 3)
@@ -77,10 +79,10 @@ async def test_the_log_is_signed_after_so_many_events_or_so_long(stores: Stores,
 
 async def test_a_long_log_is_signed_and_gone_on_with_after_an_opening(stores: Stores, make: Make) -> None:
     await answered(stores, 300)
-    await make().look()
+    await make().look(is_last=True)
     assert len(await stores.checkpoints.tiles()) == 601 // 256
     await answered(stores, 130)
-    again = await make().look()
+    again = await make().look(is_last=True)
     assert again is not None
     assert again.tree_size == 861
     found = await verify(stores)
@@ -109,7 +111,7 @@ async def test_a_service_with_another_key_signs_nothing_and_says_so(
     stores: Stores, make: Make, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     await answered(stores)
-    await make().look()
+    await make().look(is_last=True)
     await answered(stores)
     clock.turn(11)
     other = make(key=Signer(b"o" * 32))
@@ -125,7 +127,7 @@ async def test_a_log_that_became_shorter_is_not_signed_again(stores: Stores, mak
     import sqlite3
 
     await answered(stores, 2)
-    await make().look()
+    await make().look(is_last=True)
     with sqlite3.connect(tmp_path / "antroute.db") as connection:
         connection.execute("DROP TRIGGER audit_events_no_delete")
         connection.execute("DELETE FROM audit_events WHERE position > 3")
@@ -141,7 +143,7 @@ async def test_a_log_that_was_changed_behind_our_back_is_not_signed_again(
     import sqlite3
 
     await answered(stores, 2)
-    await make().look()
+    await make().look(is_last=True)
     with sqlite3.connect(tmp_path / "antroute.db") as connection:
         connection.execute("DROP TRIGGER audit_events_no_update")
         connection.execute(f"UPDATE audit_events SET leaf_hash = '{'00' * 32}' WHERE position = 3")
@@ -208,5 +210,5 @@ async def test_a_place_outside_that_knows_more_than_the_database_is_told(
     await answered(stores)
     outside.numbers = [7]
     checkpointer = make()
-    await checkpointer.look()
+    await checkpointer.look(is_last=True)
     assert "has checkpoint 7, the database only 1" in checkpointer.notices()[0]

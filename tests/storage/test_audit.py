@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from storage.audit_records import LoggedRow
 from storage.canonical import Entry
 from storage.chain import GENESIS_HASH, Head, chain_hash, leaf_hash, linked
 from storage.conformance import a_decision, a_payload, a_reward, a_span, an_outcome, opened, written_decision
+from storage.conformance_skills import a_skill
 from storage.conformance_versions import a_version, some_files
 from storage.records import Amount, BudgetAccount, usd, utc_now
 from storage.registry import open_stores
@@ -263,3 +265,49 @@ async def test_an_outcome_whose_decision_does_not_stand_before_it_is_found() -> 
     bad = bad_event(await verify(replace(stores, audit=ShortLog())))
     assert (bad.position, bad.kind) == (2, "outcome")
     assert decision.id in bad.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE artifact_files SET content = x'00' WHERE name = 'manifest.json'", "'manifest.json' of router"),
+        ("DELETE FROM artifact_files WHERE name = 'manifest.json'", "is missing"),
+    ],
+)
+async def test_a_changed_file_of_a_router_is_found_at_its_registration(
+    written: Written, tmp_path: Path, change: str, said: str
+) -> None:
+    bad = bad_event(await verified_after(written, tmp_path, change))
+    assert (bad.position, bad.kind) == (10, "router_registered")
+    assert said in bad.reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "body = CAST('other' AS BLOB)",
+        "body = CAST('other' AS BLOB), record = CAST(replace(CAST(record AS TEXT), '{body}', '{other}') AS BLOB)",
+        "record = CAST(replace(CAST(record AS TEXT), 'Makes things', 'Breaks things') AS BLOB)",
+        "skill_id = 'skill_x'",
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_changed_text_of_a_skill_is_found_at_an_event_of_it(tmp_path: Path, change: str, version: int) -> None:
+    path = tmp_path / "antroute.db"
+    stores = await open_stores(f"sqlite:///{path}")
+    for number in (1, 2):
+        skill = replace(a_skill("one"), description="Makes things", body=f"body {number}", sha256=f"{number:064x}")
+        await stores.skills.put([skill])
+    await stores.skills.move([skill.skill_id], "removed", reason="old", by="operator")
+    assert (await verify(stores)).files_checked == 2
+    await stores.close()
+    digests = {"body": f"body {version}", "other": "other"}
+    change = change.format(**{name: sha256(text.encode()).hexdigest() for name, text in digests.items()})
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TRIGGER skill_versions_no_update")
+        connection.execute(f"UPDATE skill_versions SET {change} WHERE version = {version}")
+    connection.close()
+    bad = bad_event(await verified(path))
+    is_unreadable = change.startswith("body") and "record" not in change  # then none of its versions is given back
+    assert (bad.position, bad.kind) == (2 if is_unreadable else version + 1, "skill_versioned")
+    assert "what is stored of it is not what was logged" in bad.reason
