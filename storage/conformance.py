@@ -153,6 +153,20 @@ class RecordsConformance:
             await stores.payloads.erase("payload_none")
         assert await stores.traces.spans_of("run_none") == []
 
+    async def test_runs_are_read_whole_and_at_once(self, stores: Stores) -> None:
+        kept = {}
+        for _ in range(2):
+            decision = await written_decision(stores)
+            outcome = an_outcome(decision)
+            reward = a_reward(decision, outcome)
+            span = a_span(decision.run_id, "route", utc_now())
+            await stores.journal.write(outcome, reward, span)
+            kept[decision.run_id] = ([decision], [outcome], [reward], [span])
+        await written_decision(stores)  # of a run that nobody asks for
+        found = await stores.traces.runs([*kept, "run_none"])
+        told = {id: (run.decisions, run.outcomes, run.rewards, run.spans) for id, run in found.items()}
+        assert told == {**kept, "run_none": ([], [], [], [])}
+
     async def test_spans_come_by_start(self, stores: Stores) -> None:
         start = utc_now()
         spans = [a_span("run_a", name, start + timedelta(milliseconds=offset)) for name, offset in SPAN_STARTS]
