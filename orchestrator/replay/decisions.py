@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.replay.again import replayed, seen_by
 from orchestrator.replay.lessons import Learner, Shape
-from orchestrator.replay.log_walk import Timeline, timeline_of, writer_of
+from orchestrator.replay.log_walk import beginning_of, event_at, steps_of
 from orchestrator.replay.parts import ReplayParts
 from orchestrator.replay.records import DecisionReplay, Replays
 from orchestrator.replay.states import State, StateWalk
@@ -136,20 +136,16 @@ async def _of_processes(parts: ReplayParts, tasks: Sequence[_Task], seconds: flo
     writer_to_tasks: dict[str, list[_Task]] = defaultdict(list)
     done: list[DecisionReplay] = []
     for task in tasks:
-        writer_to_tasks[await writer_of(parts.stores, task.position)].append(task)
-    for writer, own in writer_to_tasks.items():
+        writer_to_tasks[(await event_at(parts.stores, task.position)).writer].append(task)
+    for own in writer_to_tasks.values():
         try:
-            done += await _of_process(parts, writer, own, seconds)
+            done += await _of_process(parts, own, seconds)
         except (LogCorrupt, RecordNotFound) as error:
             done += [replace(checked(task.decision), reason=str(error)) for task in own]
     return done
 
 
-async def _of_process(
-    parts: ReplayParts, writer: str, tasks: Sequence[_Task], seconds: float | None
-) -> list[DecisionReplay]:
-    last = max(task.position for task in tasks)
-    timeline = await timeline_of(parts.stores, writer, until=last, relearn_limit=parts.relearn_limit)
+async def _of_process(parts: ReplayParts, tasks: Sequence[_Task], seconds: float | None) -> list[DecisionReplay]:
     waiting: dict[State, list[_Task]] = defaultdict(list)
     for task in tasks:
         waiting[policy_name(task.decision), task.decision.policy_sha256].append(task)
@@ -160,21 +156,29 @@ async def _of_process(
             context = seen_by(task.decision)
             done.append(replayed(checked(task.decision), policy, task.decision, context, before=task.before))
 
-    policies = _learning(parts, timeline, {policy_name(task.decision) for task in tasks})
-    learner = Learner(policies, Shape.of(tasks[0].decision) if _has_shape(tasks[0].decision) else None)
-    walk = StateWalk(timeline, learner, sorted(policies), on_found, seconds=seconds)
-    await asyncio.to_thread(walk.run)
-    left = [task for tasks_of_state in waiting.values() for task in tasks_of_state]
-    return done + [
-        replace(checked(task.decision), reason=OUT_OF_TIME if walk.is_late else STATE_NOT_FOUND) for task in left
-    ]
+    last = max(task.position for task in tasks)
+    event = await event_at(parts.stores, last)
+    begun = await beginning_of(parts.stores, event, relearn_limit=parts.relearn_limit)
+    learner = _learner(parts, tasks)
+    places = {state: [task.position for task in of_state] for state, of_state in waiting.items()}
+    walk = StateWalk(learner, event.writer, places, on_found, names=learner.names, seconds=seconds)
+    await asyncio.to_thread(walk.begin, begun)
+    async for steps in steps_of(parts.stores, event.writer, begun, until=last):
+        await asyncio.to_thread(walk.feed, steps)
+        if walk.is_done:
+            break
+    await asyncio.to_thread(walk.finish)
+    reason = OUT_OF_TIME if walk.is_late else STATE_NOT_FOUND
+    left = [task for of_state in waiting.values() for task in of_state]
+    return done + [replace(checked(task.decision), reason=reason) for task in left]
 
 
-def _learning(parts: ReplayParts, timeline: Timeline, wanted: set[str]) -> dict[str, Policy]:
-    """The wanted policies; where others' lessons came in, all of the process's, whose decisions tell when they did."""
-    names = wanted | {anchor.policy for anchor in timeline.anchors} if timeline.others else wanted
-    left_out = {TRAINED, *parts.memories()}  # their decisions name no state that rewards alone would make
-    return {name: policy for name, policy in parts.policies().items() if name in names - left_out}
+def _learner(parts: ReplayParts, tasks: Sequence[_Task]) -> Learner:
+    """All policies whose decisions name a state that rewards alone make: the others' tell when lessons came in."""
+    left_out = {TRAINED, *parts.memories()}
+    policies = {name: policy for name, policy in parts.policies().items() if name not in left_out}
+    seen = next((task.decision for task in tasks if _has_shape(task.decision)), None)
+    return Learner(policies, None if seen is None else Shape.of(seen))
 
 
 def _has_shape(decision: Decision) -> bool:

@@ -24,6 +24,11 @@ class Lesson:
     reward: Reward
     writer: str = ""  # whose process wrote the reward
 
+    @property
+    def teaches(self) -> bool:
+        """Whether policies take any notice of it: nobody learns from what a candidate says of itself."""
+        return self.decision.candidate_id is not None and self.reward.judged_by != SELF_JUDGED
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
@@ -47,13 +52,16 @@ class Learner:
         self._shape = shape
         self._name_to_sha256: dict[str, str] = {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the policies."""
+        return tuple(self._policies)
+
     def teach(self, lesson: Lesson) -> None:
         decision = lesson.decision
         if self._shape is None:
             self._shape = Shape.of(decision)
-        if decision.candidate_id is None or lesson.reward.judged_by == SELF_JUDGED:
-            return
-        if not self.fits(decision):
+        if decision.candidate_id is None or not lesson.teaches or not self.fits(decision):
             return
         context, told = context_of(decision), lesson_of(decision, lesson.reward)
         for policy in self._policies.values():

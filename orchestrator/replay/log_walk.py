@@ -2,106 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from orchestrator.replay.lessons import Lesson
-from orchestrator.replay.stored import policy_name
-from storage.canonical import decision_from, reward_from
+from orchestrator.replay.stored import AFTER
+from storage.canonical import decision_from, parsed, reward_from
 from storage.errors import LogCorrupt
 from storage.records import AuditEvent, Decision, Reward
 from storage.stores import Stores
 
 PAGE = 1000  # events
 MOST_LATE = 64  # lessons before a writer's first event that may have been learned after its start
-OPENED, DECISION, REWARD = "writer_opened", "decision", "reward"
+ALIVE_EVENTS = 2 * PAGE  # after a writer opened: who writes none of them was not at work any more
+REMEMBERED = 5_000  # decisions whose rewards may still come
+REWARDED = 200_000  # decisions of which it is remembered that they have a reward
+DECISION, REWARD = "decision", "reward"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Anchor:
-    """A place in the log that says in which state a policy was: a decision."""
+    """A place in the log that says in which state a policy was: a decision of the process."""
 
-    position: int
-    policy: str
-    sha256: str
+    event: AuditEvent
+
+    @property
+    def policy(self) -> str:
+        return (self.event.policy or "").partition(AFTER)[0]
+
+    @cached_property
+    def sha256(self) -> str:
+        return str(parsed(self.event.canonical)["policy_sha256"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timeline:
-    """What one process could learn, each list in the order of the log."""
+class Beginning:
+    """What a process began with."""
 
-    base: tuple[Lesson, ...]  # again, when it started
-    own: tuple[Lesson, ...]  # of its own decisions' first rewards
-    others: tuple[Lesson, ...]  # that other processes wrote meanwhile
-    anchors: tuple[Anchor, ...]
+    opened_at: int  # the place of its first event
+    base: tuple[Lesson, ...]  # learned again when it started
+    late: tuple[Lesson, ...]  # of others who were at work: learned again then, or heard of soon after
 
 
-async def writer_of(stores: Stores, position: int) -> str:
-    """Who wrote the event at this place. Raises LogCorrupt where there is none."""
+Step = Lesson | Anchor
+
+
+async def event_at(stores: Stores, position: int) -> AuditEvent:
+    """Raises LogCorrupt where there is none."""
     events = await stores.audit.events(after_position=position - 1, limit=1)
     if not events or events[0].position != position:
         raise LogCorrupt(f"The log has no event at position {position}.", hint="Check it: antroute audit verify")
-    return events[0].writer
+    return events[0]
 
 
-async def timeline_of(stores: Stores, writer: str, *, until: int, relearn_limit: int) -> Timeline:
-    """Of the process that is this writer, up to the event at `until`."""
-    opened_at, events = await _since_opening(stores, writer, until)
+async def beginning_of(stores: Stores, event: AuditEvent, *, relearn_limit: int) -> Beginning:
+    """Of the process that wrote this event. Raises LogCorrupt."""
+    opened_at = await _opening(stores, event)
     base = await relearned(stores, before=opened_at, limit=relearn_limit)
-    id_to_decision = {e.subject_id: decision_from(e.canonical) for e in events if e.kind == DECISION}
-    rewarded = {lesson.decision.id for lesson in base}
-    own, others = list[Lesson](), list[Lesson]()
-    for event in events:
-        if event.kind != REWARD or event.decision_id is None or event.decision_id in rewarded:
-            continue
-        reward = reward_from(event.canonical)
-        rewarded.add(event.decision_id)
-        decision = id_to_decision.get(event.decision_id)
-        if decision is None:
-            decision = await stores.decisions.get(event.decision_id)
-            if (await stores.decisions.rewards_of(decision.id))[0].id != reward.id:
-                continue  # learned long ago, or beyond what is learned again
-        (own if event.writer == writer else others).append(
-            Lesson(position=event.position, decision=decision, reward=reward, writer=event.writer)
-        )
-    base, late = _parted(base, alive={event.writer for event in events} - {writer})
-    return Timeline(
-        base=base, own=tuple(own), others=(*late, *others), anchors=_anchors(events, writer, id_to_decision)
-    )
-
-
-def _parted(base: tuple[Lesson, ...], *, alive: set[str]) -> tuple[tuple[Lesson, ...], tuple[Lesson, ...]]:
-    """What was surely there when the process started, and what may have come later.
-
-    A writer's opening stands in the log with its first event: others, who are at work still, may have written since.
-    """
+    following = await stores.audit.events(after_position=opened_at, limit=ALIVE_EVENTS)
+    alive = {each.writer for each in following} - {event.writer}
     last = base[-MOST_LATE:]
     first = next((place for place, lesson in enumerate(last) if lesson.writer in alive), len(last))
     cut = len(base) - len(last) + first
-    return base[:cut], base[cut:]
+    late = tuple(lesson for lesson in base[cut:] if lesson.teaches)
+    return Beginning(opened_at=opened_at, base=base[:cut], late=late)
 
 
-def _anchors(events: Iterable[AuditEvent], writer: str, id_to_decision: dict[str, Decision]) -> tuple[Anchor, ...]:
-    made = []
-    for event in events:
-        if event.kind == DECISION and event.writer == writer:
-            decision = id_to_decision[event.subject_id]
-            made.append(Anchor(position=event.position, policy=policy_name(decision), sha256=decision.policy_sha256))
-    return tuple(made)
+async def steps_of(stores: Stores, writer: str, begun: Beginning, *, until: int) -> AsyncGenerator[list[Step], None]:
+    """What the process could learn, and its decisions, in the log's order up to a place; a page at a time."""
+    first_rewards = _FirstRewards(stores, begun)
+    after = begun.opened_at
+    while after < until:
+        events = await stores.audit.events(after_position=after, limit=min(PAGE, until - after))
+        if not events:
+            return
+        steps: list[Step] = []
+        for event in events:
+            if event.kind == DECISION:
+                first_rewards.note(event)
+                steps += [Anchor(event)] if event.writer == writer else []
+            elif event.kind == REWARD:
+                steps += await first_rewards.lesson(event)
+        yield steps
+        after = events[-1].position
 
 
-async def _since_opening(stores: Stores, writer: str, until: int) -> tuple[int, list[AuditEvent]]:
-    """Where the writer opened, and all events from there to `until`."""
-    found: list[AuditEvent] = []
-    end = until
-    while end > 0:
-        page = await _page_before(stores, end + 1)
-        for event in reversed(page):
-            found.append(event)
-            if event.kind == OPENED and event.writer == writer:
-                return event.position, found[::-1]
-        end = page[0].position - 1 if page else 0
-    raise LogCorrupt(f"The log does not say when writer {writer!r} opened.", hint="Check it: antroute audit verify")
+class _FirstRewards:
+    """A decision's first reward is learned; a later one is for the next start."""
+
+    def __init__(self, stores: Stores, begun: Beginning) -> None:
+        self._stores = stores
+        known = [lesson.decision.id for lesson in (*begun.base, *begun.late)]
+        self._rewarded: OrderedDict[str, None] = OrderedDict.fromkeys(known)
+        self._recent: OrderedDict[str, AuditEvent] = OrderedDict()
+
+    def note(self, event: AuditEvent) -> None:
+        self._recent[event.subject_id] = event
+        if len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+
+    async def lesson(self, event: AuditEvent) -> list[Lesson]:
+        """None or one."""
+        id = event.decision_id
+        if id is None or id in self._rewarded:
+            return []
+        self._rewarded[id] = None
+        if len(self._rewarded) > REWARDED:
+            self._rewarded.popitem(last=False)
+        reward = reward_from(event.canonical)
+        if (recent := self._recent.get(id)) is not None:
+            decision = decision_from(recent.canonical)
+        else:
+            decision = await self._stores.decisions.get(id)
+            if (await self._stores.decisions.rewards_of(id))[0].id != reward.id:
+                return []  # learned long ago
+        found = Lesson(position=event.position, decision=decision, reward=reward, writer=event.writer)
+        return [found] if found.teaches else []
 
 
 async def relearned(stores: Stores, *, before: int, limit: int) -> tuple[Lesson, ...]:
@@ -123,6 +141,24 @@ async def relearned(stores: Stores, *, before: int, limit: int) -> tuple[Lesson,
         Lesson(position=event.position, decision=id_to_decision[id], reward=reward, writer=event.writer)
         for id, (event, reward) in reversed(id_to_reward.items())
     )
+
+
+async def _opening(stores: Stores, event: AuditEvent) -> int:
+    """The place of the writer's first event: its number in the chain says how far back that is at least."""
+    while event.seq > 0:
+        event = await _last_of(stores, event.writer, up_to=event.position - event.seq)
+    return event.position
+
+
+async def _last_of(stores: Stores, writer: str, *, up_to: int) -> AuditEvent:
+    before = up_to + 1
+    while before > 1:
+        page = await _page_before(stores, before)
+        found = next((event for event in reversed(page) if event.writer == writer), None)
+        if found is not None:
+            return found
+        before = page[0].position if page else 0
+    raise LogCorrupt(f"The log does not say when writer {writer!r} opened.", hint="Check it: antroute audit verify")
 
 
 async def _page_before(stores: Stores, position: int) -> Sequence[AuditEvent]:
