@@ -74,6 +74,7 @@
   const polls = () => [...document.querySelectorAll("[data-poll]")];
   const isPaused = (poll) => poll.querySelector('[data-poll-pause][aria-pressed="true"]') !== null;
   const tick = () => {
+    if (!window.htmx) return; // not there yet
     for (const poll of polls()) {
       const isDue = Date.now() - Number(poll.dataset.last || 0) >= Number(poll.dataset.poll);
       if (!isDue || isPaused(poll) || document.visibilityState !== "visible" || poll.dataset.stopped) continue;
