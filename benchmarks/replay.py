@@ -86,10 +86,12 @@ async def sent(made: MadeLog, stores: Stores, folder: Path, times: int, encoder:
     for name in (str(folder / "other"), "thompson", "linucb"):
         options = TrafficOptions(may_read_folders=True)
         wanted = TrafficFilter(limit=LARGEST_TRAFFIC)
+        cpu_started = time.process_time()
         result = await replay_traffic(parts_of(settings, stores), name, wanted, options)
         found[f"trained, {encoder}" if name.startswith(str(folder)) else name] = {
             "decisions": result.traffic.replayed,
             "seconds": round(result.seconds, 2),
+            "cpu_seconds": round(time.process_time() - cpu_started, 2),
             "cost_change": round(result.router.cost_usd / result.logged.cost_usd - 1, 4),
             "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
