@@ -244,6 +244,12 @@ class SummaryFindingConformance:
             await stores.summaries.catch_up(seconds=LONG)
         assert [each.decision_id for each in seen] == written[::-1]
 
+    async def test_beyond_the_first_and_the_last_place_there_is_nothing(self, stores: Stores) -> None:
+        await decided(stores)
+        await stores.summaries.catch_up(seconds=LONG)
+        for wanted in (SummaryFilter(after_position=2**63 - 1), SummaryFilter(before_position=0)):
+            assert await stores.summaries.find(wanted) == []
+
     async def test_decisions_of_other_times_than_the_logs_order_are_found(self, stores: Stores) -> None:
         late, early = await decided(stores, decided_at=NOON + 50 * HOUR), await decided(stores, decided_at=NOON)
         assert await found(stores, since=NOON + HOUR) == [late.id]

@@ -13,6 +13,7 @@ from storage.summary_filters import Wanted
 from storage.summary_records import CLOSE_MARGIN
 
 FEW = 3000  # rows that are sooner read and sorted out than all others are walked along
+LAST_PLACE = 2**63 - 1  # that a column can hold
 IN_CELLS = ("tenant", "candidate_id", "policy", "task")
 
 rows, cells = decision_summaries.c, decision_totals.c
@@ -30,7 +31,10 @@ def page_of(connection: Connection, wanted: Wanted) -> Sequence[RowMapping]:
 
 def _bounds(connection: Connection, wanted: Wanted) -> tuple[int, int] | None:
     """The first and last place where a wanted decision may stand, from the sums; None: there is none."""
-    first, last = (wanted.after_position or 0) + 1, (wanted.before_position or 2**63 - 1) - 1
+    before = LAST_PLACE if wanted.before_position is None else wanted.before_position
+    first, last = (wanted.after_position or 0) + 1, before - 1
+    if first > last:  # a database could not even be told the place after the last one
+        return None
     named = {name: wanted.names[name] for name in IN_CELLS if name in wanted.names}
     if wanted.since is None and wanted.until is None and len(named) < 2:
         return first, last

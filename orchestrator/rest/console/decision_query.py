@@ -32,7 +32,10 @@ def _time(value: object) -> object:
     if value.lstrip("+-").isdigit():
         raise ValueError("give a time like 2026-03-01T12:00")
     found = datetime.fromisoformat(value)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    try:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("this time cannot be told in UTC") from exc
 
 
 EMPTY = BeforeValidator(_nothing)
@@ -114,4 +117,5 @@ class DecisionsQuery(BaseModel):
 
 
 def _written(value: object) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M") if isinstance(value, datetime) else str(value)
+    """A time as a browser's field of date and time holds it; the year always has four digits."""
+    return value.replace(tzinfo=None).isoformat(timespec="minutes") if isinstance(value, datetime) else str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
@@ -9,6 +11,9 @@ from orchestrator.identity import Identity
 from orchestrator.rest.console.decision_query import DecisionsQuery
 from orchestrator.service import Service
 from storage.records import Decision
+from storage.registry import open_stores
+from storage.stores import SummaryStore
+from storage.summary_records import SummaryProgress
 from tests.conftest import MakeService, fails
 from tests.orchestrator.console.looking import HOSTILE, assert_inert, page_of
 from tests.orchestrator.rest_app import MakeHttp
@@ -16,6 +21,11 @@ from tests.orchestrator.rest_keys import RULES, holder
 
 FRANCE = "What is the capital of France?"
 LIST = "/console/decisions"
+
+
+def test_an_early_year_is_written_as_it_is_read() -> None:
+    address = DecisionsQuery.model_validate({"since": "0099-01-01T00:00"}).address(LIST)
+    assert address == f"{LIST}?since=0099-01-01T00%3A00"
 
 
 @pytest.fixture
@@ -78,7 +88,19 @@ async def test_a_form_with_empty_fields_leads_to_an_address_without_them(http: h
     assert (answer.status_code, answer.headers["location"]) == (303, f"{LIST}?policy=table")
 
 
-@pytest.mark.parametrize("query", ["canddate=small", "status=done", "since=5", "cost_over=-1", "trail=x", "period=1y"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "canddate=small",
+        "status=done",
+        "since=5",
+        "since=0001-01-01T00:00:00%2B14:00",
+        "until=9999-12-31T23:59:59-14:00",
+        "cost_over=-1",
+        "trail=x",
+        "period=1y",
+    ],
+)
 async def test_a_filter_that_there_is_not_is_refused_on_a_page(http: httpx.AsyncClient, query: str) -> None:
     answer = await http.get(f"{LIST}?{query}")
     assert answer.status_code in (400, 422) and "<!doctype html>" in answer.text
@@ -136,6 +158,30 @@ async def test_a_row_under_way_is_replaced_once_its_outcome_is_there(service: Se
     decision = await made(service)
     answer = await http.get(f"{LIST}/newer?after=99999&under_way={decision.id},decision_0000000000000000")
     assert 'hx-swap-oob="true"' in answer.text and "succeeded" in answer.text and 'class="new"' not in answer.text
+
+
+class Lagging:
+    """Rows of a log that is not gathered to its end yet."""
+
+    def __init__(self, rows: SummaryStore) -> None:
+        self._rows = rows
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._rows, name)
+
+    async def catch_up(self, *, seconds: float) -> SummaryProgress:
+        return SummaryProgress(position=0, last_position=1234)
+
+
+async def test_what_is_still_gathered_is_told_and_looked_for_again(
+    make_http: MakeHttp, make_service: MakeService, http: httpx.AsyncClient
+) -> None:
+    assert "still being gathered" not in await page_of(http, LIST)
+    stores = await open_stores("memory:")
+    lagging = replace(stores, summaries=Lagging(stores.summaries))  # type: ignore[arg-type]  # a store by its methods
+    text = await page_of(await make_http(service=await make_service(stores=lagging)), f"{LIST}?policy=table")
+    line = text.split('<p class="notice"')[1].split("</p>")[0]
+    assert "1,234 events" in line and 'hx-trigger="load delay:1s"' in line and f'hx-get="{LIST}?policy=table"' in line
 
 
 async def test_another_tenants_decisions_are_not_there(make_http: MakeHttp, service: Service) -> None:
