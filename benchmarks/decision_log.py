@@ -75,7 +75,7 @@ TASKS = {
     "units": 1,
 }
 TENANTS = {"default": 55, "acme": 28, "initech": 12, "hooli": 4.7, "umbrella": 0.3}
-POLICIES = {"linucb": 60, "ant_colony": 25, "graph_neural": 12, "uniform": 3}
+POLICIES = {"linucb": 60, "pheromone": 25, "graph": 12, "uniform": 3}
 PLANS = {"single": 84, "cascade": 10, "vote": 5, "refine": 1}
 DECISIONS_OF = {"single": 1, "cascade": 2, "vote": 3, "refine": 2}
 STATUSES: dict[OutcomeStatus, float] = {"succeeded": 94, "failed": 4, "cancelled": 1, "judged": 1}  # judged: none
