@@ -143,4 +143,5 @@ async def test_while_rows_are_being_made_the_page_says_so(
     monkeypatch.setattr("storage.memory_summaries.EVENTS_A_SLICE", 1)
     http: httpx.AsyncClient = await make_http(service=service)
     await service.run(FRANCE)
-    assert "are not counted yet" in await page_of(http, "/console")
+    text = await page_of(http, "/console")
+    assert "are not counted yet" in text and 'hx-select="#main"' in text and "No decisions" not in text
