@@ -23,6 +23,7 @@ from storage.stores import Stores
 
 LOOK_SECONDS = 0.5  # between two looks at how long the log is
 RETRY_SECONDS = 5.0  # between two tries to write outside
+LAST_TRIES = 10
 PAGE = 2000  # events, and checkpoints, read at once
 
 log = logging.getLogger("antroute.audit")
@@ -86,6 +87,7 @@ class Checkpointer:
         self._grown = _Grown()
         self._outside_retry_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
+        self._has_lost = False  # the last number was signed by another process
         self._one_at_a_time = asyncio.Lock()  # two signings at once would both grow the tree
 
     def start(self) -> None:
@@ -98,7 +100,11 @@ class Checkpointer:
             with suppress(asyncio.CancelledError):
                 await self._task
         self._outside_retry_at = None
-        await self.look(is_last=True)
+        for _ in range(LAST_TRIES):  # another process may sign at this moment, and not know of our last events
+            self._has_lost = False
+            await self.look(is_last=True)
+            if not self._has_lost:
+                return
 
     @property
     def late_seconds(self) -> float:
@@ -123,6 +129,7 @@ class Checkpointer:
                 self._tell_trouble("")
             except VersionConflict as error:
                 log.info("Another process signs: %s", error)
+                self._has_lost = True
             except ServiceError as error:
                 self._tell_trouble(str(error))
             await self._bring_outside()
@@ -138,9 +145,11 @@ class Checkpointer:
         if not self._has_looked:
             await self._go_on_from(await self._stores.checkpoints.latest())
             self._has_looked = True
+            end = await self._stores.audit.last_position()
         if not self._is_due(end, is_last=is_last):
             return None
         await self._go_on_from(await self._stores.checkpoints.latest())
+        end = await self._stores.audit.last_position()
         if not self._is_due(end, is_last=is_last):  # another process has signed
             return None
         signer = await self._signer()
