@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
-from functools import wraps
+from functools import cache, wraps
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_type_hints
 
@@ -79,11 +79,7 @@ def with_filters(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command, whose first argument is a TraceWish, the wish's options in its place."""
     hints = get_type_hints(command, include_extras=True)
     first, *own = inspect.signature(command).parameters.values()
-    wished = {name: hint for name, hint in get_type_hints(TraceWish, include_extras=True).items()}
-    options = [
-        inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=wished[each.name])
-        for each in fields(TraceWish)
-    ]
+    options = _options()
     rest = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
 
     @wraps(command)
@@ -95,6 +91,16 @@ def with_filters(command: Callable[..., None]) -> Callable[..., None]:
     filtered.__annotations__ = {p.name: p.annotation for p in (*rest, *options)}
     del vars(filtered)["__wrapped__"]
     return filtered
+
+
+@cache
+def _options() -> tuple[inspect.Parameter, ...]:
+    hints = get_type_hints(TraceWish, include_extras=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return tuple(
+        inspect.Parameter(each.name, kind, default=each.default, annotation=hints[each.name])
+        for each in fields(TraceWish)
+    )
 
 
 def _default(name: str) -> object:
