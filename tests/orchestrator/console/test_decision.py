@@ -166,6 +166,14 @@ async def test_an_event_is_verified_on_its_own(make_http: MakeHttp, make_service
     assert (await http.get(f"{address(decision)}/proof.json")).status_code == 404
 
 
+async def test_without_script_a_part_is_a_page_of_its_own(service: Service, http: httpx.AsyncClient) -> None:
+    decision = await made(service, policy="table")
+    for what, words in (("verify", "verified"), ("replay", "bit for bit")):
+        answer = await http.post(f"{address(decision)}/{what}", headers=OWN)
+        assert "<!doctype html>" in answer.text and words in answer.text
+        assert f'href="{address(decision)}"' in answer.text
+
+
 async def test_an_event_that_was_signed_leads_to_its_checkpoint(service: Service, http: httpx.AsyncClient) -> None:
     decision = await made(service)
     await signed(service)

@@ -106,7 +106,7 @@ async def replay(decision_id: str, request: Request) -> HTMLResponse:
     """A part of the page: the decision made again from what is stored. Raises RecordNotFound."""
     await own_attempt(request, decision_id)
     found = await service_of(request).replays.decisions([decision_id], tenant=identity_of(request).sees)
-    return page(request, "decision_replay.html", values={"replay": found.decisions[0]})
+    return _part(request, "decision_replay.html", decision_id, {"replay": found.decisions[0]})
 
 
 @router.post("/judge")
@@ -127,7 +127,7 @@ async def verify_event(decision_id: str, request: Request) -> HTMLResponse:
     event = await stores.audit.event("decision", decision_id)
     payloads = await stores.audit.payloads([attempt.decision.payload_id])
     checks = await checks_of(stores, event, payloads.get(attempt.decision.payload_id))
-    return page(request, "decision_checks.html", values={"checks": checks})
+    return _part(request, "decision_checks.html", decision_id, {"checks": checks})
 
 
 async def own_attempt(request: Request, decision_id: str) -> Attempt:
@@ -157,6 +157,14 @@ async def neighbours_of(stores: Stores, event: AuditEvent, tenant: str | None) -
     )
     after = await stores.audit.events(after_position=event.position, limit=EVENTS_NEARBY)
     return _decision_in(before[::-1], tenant), _decision_in(after, tenant)
+
+
+def _part(request: Request, template: str, decision_id: str, values: dict[str, Any]) -> HTMLResponse:
+    """What htmx puts into the page; for a browser without script a page of its own."""
+    if "hx-request" in request.headers:
+        return page(request, template, values=values)
+    whole = {**values, "part": template, "decision_id": decision_id}
+    return page(request, "decision_part.html", active="decisions", values=whole)
 
 
 def _decision_in(events: list[AuditEvent], tenant: str | None) -> str | None:
