@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -78,14 +79,21 @@ class FileOutside:
 
 
 class FolderOutside:
-    """One file each, created and never opened for writing again."""
+    """One file each, created and never opened for writing again; one that a power cut left torn is made anew."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.place = str(path)
 
     def last_number(self) -> int:
-        return max((number_in(name) for name in self._names()), default=0)
+        """Of the newest whole one."""
+        try:
+            for name in sorted(filter(number_in, self._names()), key=number_in, reverse=True):
+                if number := last_in((self.path / name).read_bytes().splitlines()):
+                    return number
+        except OSError as exc:
+            raise unavailable(self.place, exc) from exc
+        return 0
 
     def write(self, keys: Sequence[SigningKey], checkpoints: Sequence[AuditCheckpoint]) -> None:
         try:
@@ -116,7 +124,20 @@ class FolderOutside:
                 file.flush()
                 os.fsync(file.fileno())
         except FileExistsError:
-            ensure_same(self.place, path.name, path.read_text(encoding="utf-8"), text)
+            known = path.read_text(encoding="utf-8", errors="replace")
+            if known == text[: len(known)] and known != text:
+                self._complete(path, text)
+            else:
+                ensure_same(self.place, path.name, known, text)
+
+    def _complete(self, path: Path, text: str) -> None:
+        """Puts the whole text in the place of its beginning."""
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        try:
+            self._create(draft, text)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def copy_in(outside: Outside) -> OutsideCopy:

@@ -75,6 +75,26 @@ def test_a_line_that_a_power_cut_left_half_written_spoils_no_other(tmp_path: Pat
     assert copy_in(outside).checkpoints == {each.number: each for each in made}
 
 
+@pytest.mark.parametrize("kept", [0, 40])
+def test_a_file_that_a_power_cut_or_a_full_disk_left_half_written_is_made_whole(tmp_path: Path, kept: int) -> None:
+    made, keys = some_checkpoints(3), [a_signing_key(FIRST)]
+    outside = FolderOutside(tmp_path)
+    outside.write(keys, made[:2])
+    torn = tmp_path / "checkpoint-000000000002.json"
+    torn.write_text(torn.read_text()[:kept])
+    assert outside.last_number() == 1
+    outside.write(keys, made[1:])
+    assert copy_in(outside).checkpoints == {each.number: each for each in made}
+    assert len(list(tmp_path.iterdir())) == 4, "no draft is left"
+
+
+def test_a_file_of_other_words_is_not_taken_for_a_torn_one(tmp_path: Path) -> None:
+    made = some_checkpoints(1)
+    (tmp_path / "checkpoint-000000000001.json").write_bytes(b"\xff{}")
+    with pytest.raises(StorageUnavailable, match="not as it was signed here"):
+        FolderOutside(tmp_path).write([], made)
+
+
 def test_the_last_number_is_found_behind_a_long_line(tmp_path: Path) -> None:
     outside = FileOutside(tmp_path / "outside.jsonl")
     outside.write([], some_checkpoints(1))
