@@ -22,10 +22,10 @@ from routing.wrappers import NO_ENCODER
 from skills.progress import Progress, no_progress
 from storage.errors import InvalidInput, LogCorrupt, RecordNotFound
 from storage.records import Decision
-from storage.stores import DecisionFilter, Stores
+from storage.stores import DecisionFilter, StoredDecision, Stores
 
 MOST_DECISIONS = 10_000  # at once
-MOST_OF_RUN = 1000
+PAGE = 500  # decisions
 RUN, DECISION = "run_", "decision_"
 STATE_NOT_FOUND = (
     "no state that its process's policies can have been in has its digest: others taught them at a moment that the "
@@ -117,7 +117,13 @@ async def _run_of(stores: Stores, id: str, tenant: str | None) -> str:
 
 
 async def _of_run(stores: Stores, run_id: str, tenant: str | None) -> dict[str, _Task]:
-    stored = await stores.decisions.find(DecisionFilter(run_id=run_id, tenant=tenant, limit=MOST_OF_RUN))
+    page_of = DecisionFilter(run_id=run_id, tenant=tenant, limit=PAGE)
+    stored: list[StoredDecision] = []
+    while page := await stores.decisions.find(page_of):
+        stored += page
+        page_of = replace(page_of, before_position=page[-1].position)
+        if len(stored) > MOST_DECISIONS:
+            raise InvalidInput(f"Run {run_id!r} has more than {MOST_DECISIONS} decisions; name some.", field="ids")
     if not stored:
         raise RecordNotFound(f"No run {run_id!r}.", hint="`antroute traces list` shows the newest ones.")
     attempts = {(each.decision.query_id, each.decision.attempt): each.decision for each in stored}

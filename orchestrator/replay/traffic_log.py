@@ -21,6 +21,7 @@ FOUND = 500  # decisions that are looked through at once
 
 NOBODY = "nobody was allowed"
 AGAIN = "a further attempt after a failure: another router might not have needed it"
+UNFIT = "its record does not fit itself: see what `antroute replay DECISION_ID` says of it"
 NO_OUTCOME = "no outcome is known"
 
 
@@ -139,9 +140,17 @@ def _take(found: Survey, event: AuditEvent) -> None:
         found.excluded[NOBODY] += 1
     elif decision.attempt > 1:
         found.excluded[AGAIN] += 1
+    elif not _fits_itself(decision):
+        found.excluded[UNFIT] += 1
     else:
         found.candidates.update(each.candidate_id for each in decision.assessments)
         found.entries[decision.id] = _entry(event, decision, decision.candidate_id)
+
+
+def _fits_itself(decision: Decision) -> bool:
+    """Whether the chosen one was allowed, and had a chance."""
+    allowed = {each.candidate_id for each in decision.assessments if each.mask_reason is None}
+    return decision.candidate_id in allowed and 0.0 < decision.propensity <= 1.0
 
 
 def _entry(event: AuditEvent, decision: Decision, candidate_id: str) -> Entry:

@@ -248,3 +248,17 @@ async def test_two_routers_are_set_beside_each_other_on_the_same_decisions(parts
 async def test_replay_that_takes_too_long_says_how_to_take_less(parts: ReplayParts) -> None:
     with pytest.raises(DeadlineExceeded, match="of 120 decisions were replayed within 0 s"):
         await replay_traffic(parts, "uniform", EVERYTHING, TrafficOptions(seconds=0.0))
+
+
+async def test_record_that_does_not_fit_itself_is_left_out(make_service: MakeService) -> None:
+    service = await make_service()
+    await asked(service, 3)
+    [decision, *_] = await decisions_in(service.stores)
+    masked = tuple(replace(each, mask_reason="too dear") for each in decision.assessments)
+    odd = replace(decision, id="decision_odd", assessments=masked)
+    outcome = (await service.stores.decisions.outcomes_of(decision.id))[0]
+    told = replace(outcome, id="outcome_odd", decision_id=odd.id)
+    await service.stores.journal.write(odd, told)
+    found = await replay_traffic(parts_in(service), "uniform", EVERYTHING)
+    assert found.traffic.replayed == 3
+    assert any("does not fit itself" in reason for reason in found.traffic.excluded)
