@@ -48,11 +48,15 @@ class _Grown:
         return _Grown(tree=self.tree.copy(), heads=dict(self.heads), tiles=list(self.tiles))
 
     def add(self, links: list[Link]) -> None:
-        """Raises NotSigned where events are missing."""
+        """Raises NotSigned where events are missing, or a leaf hash is none."""
         place = self.tree.size
         if links[0].position != place + 1 or links[-1].position != place + len(links):
             raise NotSigned(f"The log does not go on at event {place + 1}: events are missing.")
-        self.tiles += [tile.hex() for tile in self.tree.extend([bytes.fromhex(link.leaf_hash) for link in links])]
+        try:
+            leaves = [bytes.fromhex(link.leaf_hash) for link in links]
+        except (TypeError, ValueError) as exc:
+            raise NotSigned(f"A leaf hash of events {place + 1} to {place + len(links)} is none: {exc}.") from exc
+        self.tiles += [tile.hex() for tile in self.tree.extend(leaves)]
         for link in links:
             self.heads[link.writer] = Head(writer=link.writer, seq=link.seq, chain_hash=link.chain_hash)
 
@@ -132,6 +136,10 @@ class Checkpointer:
                 self._has_lost = True
             except ServiceError as error:
                 self._tell_trouble(str(error))
+            except Exception as error:  # who damages a row must not end the signing in silence
+                if self.trouble != _broken(error):
+                    log.error("Signing the audit log broke", exc_info=error)
+                self._tell_trouble(_broken(error))
             await self._bring_outside()
             return made
 
@@ -168,7 +176,7 @@ class Checkpointer:
         if is_last or end - size >= self._every_events:
             return True
         since = self._began if self.latest is None else self.latest.signed_at
-        return (self._now() - since).total_seconds() >= self._every_seconds
+        return abs((self._now() - since).total_seconds()) >= self._every_seconds  # a clock may be set back
 
     async def _go_on_from(self, latest: AuditCheckpoint | None) -> None:
         """Brings the tree to where the last checkpoint stood. Raises NotSigned when its root is another one."""
@@ -240,19 +248,26 @@ class Checkpointer:
         """Writes there what it lacks, oldest first."""
         if self.outside is None or self.latest is None or self.outside_number >= self.latest.number:
             return
-        if self._outside_retry_at is not None and self._now() < self._outside_retry_at:
+        retry_at = self._outside_retry_at
+        if retry_at is not None and 0 < (retry_at - self._now()).total_seconds() <= RETRY_SECONDS:
             return
         try:
             await self._write_outside(self.outside, self.latest.number)
         except ServiceError as error:
             if str(error) != self.outside_trouble:
                 log.warning("Checkpoints cannot be brought outside: %s", error)
-            self.outside_trouble = str(error)
-            self._outside_retry_at = self._now() + timedelta(seconds=RETRY_SECONDS)
+            self._put_off(str(error))
+        except Exception as error:  # as above
+            log.warning("Checkpoints cannot be brought outside", exc_info=error)
+            self._put_off(_broken(error))
         else:
             if self.outside_trouble:
                 log.warning("Checkpoints are outside again, up to number %d", self.outside_number)
             self.outside_trouble, self._outside_retry_at = "", None
+
+    def _put_off(self, trouble: str) -> None:
+        self.outside_trouble = trouble
+        self._outside_retry_at = self._now() + timedelta(seconds=RETRY_SECONDS)
 
     async def _write_outside(self, outside: Outside, last: int) -> None:
         number = await asyncio.to_thread(outside.last_number)
@@ -275,6 +290,10 @@ class Checkpointer:
         if trouble and trouble != self.trouble:
             log.error("The audit log is not signed: %s", trouble)
         self.trouble = trouble
+
+
+def _broken(error: Exception) -> str:
+    return f"it broke ({type(error).__name__}), and is tried again; the service's log says how"
 
 
 def keys_between(keys: list[SigningKey], known: str | None, newest: str) -> list[SigningKey]:

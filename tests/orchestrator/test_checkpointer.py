@@ -154,6 +154,61 @@ async def test_a_log_that_was_changed_behind_our_back_is_not_signed_again(
     assert "first 5 events are not those of checkpoint 1" in later.notices()[0]
 
 
+@pytest.mark.parametrize("damage", ["leaf_hash = 'zz'", "leaf_hash = x'00'", "position = position + 1"])
+async def test_a_damaged_event_that_is_not_signed_yet_is_told_and_ends_nothing(
+    stores: Stores, make: Make, clock: Clock, tmp_path: Path, damage: str
+) -> None:
+    import sqlite3
+
+    checkpointer = make()
+    await answered(stores)
+    await checkpointer.look()
+    await answered(stores)
+    with sqlite3.connect(tmp_path / "antroute.db") as connection:
+        connection.execute("DROP TRIGGER audit_events_no_update")
+        connection.execute(f"UPDATE audit_events SET {damage} WHERE position = 5")
+    connection.close()
+    clock.turn(11)
+    assert await checkpointer.look() is None
+    assert len(checkpointer.notices()) == 1
+    await checkpointer.stop()
+
+
+async def test_a_key_that_was_removed_from_the_database_is_told_and_ends_nothing(
+    stores: Stores, make: Make, outside: BreakableOutside, clock: Clock, tmp_path: Path
+) -> None:
+    import sqlite3
+
+    await answered(stores)
+    outside.is_broken = True
+    checkpointer = make()
+    clock.turn(11)
+    await checkpointer.look()
+    with sqlite3.connect(tmp_path / "antroute.db") as connection:
+        connection.execute("DROP TRIGGER audit_keys_no_delete")
+        connection.execute("DELETE FROM audit_keys")
+    connection.close()
+    outside.is_broken = False
+    clock.turn(RETRY_SECONDS)
+    await checkpointer.look()
+    assert "are not outside yet: it broke (ValueError)" in checkpointer.notices()[0]
+
+
+async def test_a_clock_that_was_set_back_delays_nothing(
+    stores: Stores, make: Make, outside: BreakableOutside, clock: Clock
+) -> None:
+    checkpointer = make()
+    await answered(stores)
+    clock.turn(11)
+    outside.is_broken = True
+    assert await checkpointer.look() is not None
+    outside.is_broken = False
+    await answered(stores)
+    clock.turn(-3600)
+    assert await checkpointer.look() is not None
+    assert outside.numbers == [1, 2]
+
+
 async def test_what_a_broken_place_outside_missed_is_caught_up_when_it_is_whole_again(
     stores: Stores, make: Make, outside: BreakableOutside, clock: Clock
 ) -> None:
