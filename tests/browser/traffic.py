@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from tests.browser.hostile import ALL, LONG_LINE_BYTES, NAME_TO_TEXT, ON_ONE_LINE, RTL
 from tests.browser.questions import EXPECTED, QUESTION_TO_ANSWER, QUESTIONS, VERIFIED
 from tests.browser.served import DEAR, FAILING, STRANGE_WORKFLOW, Site
-from tests.browser.upstream import WAITING
+from tests.browser.upstream import WAITING, Upstream
 
 POLICIES = ("table", "thompson", "pheromone", "linucb", "uniform", "cheapest")
 JOB_SECONDS = 30.0
@@ -28,10 +28,20 @@ class Made:
     jobs: dict[str, str] = field(default_factory=dict)
 
 
+class Served(Protocol):
+    """What a caller needs of a site."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def upstream(self) -> Upstream: ...
+
+
 class Caller:
     """A program that uses the site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Served) -> None:
         self.site = site
         self.http = httpx.Client(base_url=site.address, timeout=30)
         self.made = Made()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ class Upstream:
 
     address: str = ""
     answers: dict[str, str] = field(default_factory=dict)
+    weak: frozenset[str] = frozenset({"small"})  # models that know every other answer
+    model_to_seconds: dict[str, float] = field(default_factory=dict)  # that it takes to answer
     waiting: dict[str, threading.Event] = field(default_factory=lambda: defaultdict(threading.Event))
 
     def let_go(self, *names: str) -> None:
@@ -28,9 +31,8 @@ class Upstream:
             self.waiting[name].set()
 
     def said(self, model: str, question: str) -> str:
-        """The weak model knows every other answer."""
         answer = self.answers.get(question, f"{model} heard: {question}")
-        knows = model != "small" or len(question) % 2 == 0 or question not in self.answers
+        knows = model not in self.weak or len(question) % 2 == 0 or question not in self.answers
         return answer if knows else "I am not sure."
 
 
@@ -64,6 +66,7 @@ def handler_of(found: Upstream) -> type[BaseHTTPRequestHandler]:
             question = str(body["messages"][-1]["content"])
             if WAITING in question:
                 found.waiting[question.rpartition(WAITING)[2]].wait(LONGEST_WAIT_SECONDS)
+            time.sleep(found.model_to_seconds.get(body["model"], 0.0))
             self._send(200, completion(found.said(body["model"], question), question))
 
         def _send(self, status: int, content: Mapping[str, object]) -> None:
