@@ -52,11 +52,7 @@ class _Grown:
         place = self.tree.size
         if links[0].position != place + 1 or links[-1].position != place + len(links):
             raise NotSigned(f"The log does not go on at event {place + 1}: events are missing.")
-        try:
-            leaves = [bytes.fromhex(link.leaf_hash) for link in links]
-        except (TypeError, ValueError) as exc:
-            raise NotSigned(f"A leaf hash of events {place + 1} to {place + len(links)} is none: {exc}.") from exc
-        self.tiles += [tile.hex() for tile in self.tree.extend(leaves)]
+        self.tiles += [tile.hex() for tile in self.tree.extend([_leaf(link) for link in links])]
         for link in links:
             self.heads[link.writer] = Head(writer=link.writer, seq=link.seq, chain_hash=link.chain_hash)
 
@@ -138,7 +134,7 @@ class Checkpointer:
                 self._tell_trouble(str(error))
             except Exception as error:  # who damages a row must not end the signing in silence
                 if self.trouble != _broken(error):
-                    log.error("Signing the audit log broke", exc_info=error)
+                    log.exception("Signing the audit log broke")
                 self._tell_trouble(_broken(error))
             await self._bring_outside()
             return made
@@ -290,6 +286,14 @@ class Checkpointer:
         if trouble and trouble != self.trouble:
             log.error("The audit log is not signed: %s", trouble)
         self.trouble = trouble
+
+
+def _leaf(link: Link) -> bytes:
+    """Raises NotSigned."""
+    try:
+        return bytes.fromhex(link.leaf_hash)
+    except (TypeError, ValueError) as exc:
+        raise NotSigned(f"The leaf hash of event {link.position} is none.") from exc
 
 
 def _broken(error: Exception) -> str:
