@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from benchmarks.decision_log import SELLERS, made
+from routing.dataset import MEASURES, Dataset
 from tests.browser.chromium import chromium
 from tests.browser.commands import done
 from tests.browser.questions import EXPECTED, QUESTION_TO_ANSWER, QUESTIONS, VERIFIED
@@ -31,12 +32,13 @@ from tests.browser.traffic import Caller
 from tests.browser.upstream import WAITING, Upstream, upstream
 from tests.browser.visitor import NARROW, WIDE, visiting
 from tests.e2e.antroute import Home, Server
-from tests.routing.small_data import write_dataset
-from tests.routing.trained import data_of
+from tests.routing.small_data import small_dataset, write_dataset
 
-COLOURS = 128  # of a picture's palette: text stays sharp, and the file small
+COLOURS = 200  # of a picture's palette: text stays sharp, and the file small
 LONGEST = 1700  # pixels that are kept of a page, from its top
-POLICIES = ("graph", "linucb", "pheromone", "table")
+POLICIES = ("graph", "linucb", "pheromone", "table", "uniform")
+ROUNDS = 5  # in which today's questions are asked
+OUTPUTS = 4000  # usual calls of the made-up month that a million output tokens are worth
 SECONDS = {"qwen-0.5b": 0.09, "qwen-1.5b": 0.16, "smol-1.7b": 0.18, "mini": 0.2, "large": 0.35}
 SKILLED = "skilled/mini"
 Act = Callable[[Page], None]
@@ -102,7 +104,8 @@ def served(folder: Path, decisions: int, seed: int) -> Iterator[Place]:
 
 def settings_over(address: str, folder: Path, seed: int) -> dict[str, Any]:
     """The candidates of the made-up month, and one with skills."""
-    prices = {seller.id.partition("/")[2]: seller.price_usd * 1000 for seller in SELLERS}
+    dearest_first = sorted(SELLERS, key=lambda seller: -seller.price_usd)  # of a model's two agents the cheaper counts
+    prices = {seller.id.partition("/")[2]: seller.price_usd * OUTPUTS for seller in dearest_first}
     models = {
         name: {
             "provider": "openai",
@@ -124,14 +127,14 @@ def settings_over(address: str, folder: Path, seed: int) -> dict[str, Any]:
         "skills": {"index": str(folder / "skills-index"), "ranker": "none"},
         "seed": seed,
         "workflows": {"review": REVIEW},
-        "budget": {"account_limit_usd": 250, "run_limit_usd": 0.05},
+        "budget": {"account_limit_usd": 0.5, "run_limit_usd": 0.05},
         "jobs": {"poll_seconds": 0.1},
     }
 
 
 def prepared(home: Home, folder: Path, seed: int) -> None:
     """Two routers trained on small made-up data, one of them active; skills; accounts with limits."""
-    write_dataset(data_of([*(seller.id for seller in SELLERS), SKILLED], seed=seed), folder / "outcomes")
+    write_dataset(outcomes(seed), folder / "outcomes")
     write_skills(folder, is_hostile=False)
     trained = {"april": "ridge", "may": "table", "june": "knn"}
     done(home, *(train(folder, name, kind) for name, kind in trained.items()))
@@ -147,13 +150,29 @@ def prepared(home: Home, folder: Path, seed: int) -> None:
     )
 
 
+def outcomes(seed: int) -> Dataset:
+    """Small made-up data of our candidates: the dearer, the better at most tasks."""
+    by_price = [seller.id for seller in sorted(SELLERS, key=lambda seller: seller.price_usd)]
+    data = small_dataset(queries=480, candidates=len(by_price) + 1, seed=seed)
+    return Dataset.canonical(
+        cards=[
+            replace(card, id=id) for card, id in zip(data.cards, [*by_price[:-1], SKILLED, by_price[-1]], strict=True)
+        ],
+        query_ids=data.query_ids,
+        texts=data.texts,
+        tasks=data.tasks,
+        splits=data.splits,
+        measures={name: getattr(data, name) for name in MEASURES},
+    )
+
+
 def train(folder: Path, name: str, kind: str) -> tuple[str, ...]:
     return ("train", "--data", str(folder / "outcomes"), "--router", kind, "--out", str(folder / name), "--json")
 
 
 def day(caller: Caller) -> None:
     """Today's questions, most of them judged; one of each kind that is worth a picture; jobs."""
-    for number, question in enumerate(QUESTIONS * 3):
+    for number, question in enumerate(QUESTIONS * ROUNDS):
         found = caller.ask(question, model=f"auto:{POLICIES[number % len(POLICIES)]}")
         if number % 4:
             caller.judge(found["decision_id"], float(found["answer"] == QUESTION_TO_ANSWER[question]))
@@ -223,7 +242,7 @@ def taken(browser: Browser, address: str, shot: Shot, path: Path) -> int:
         if shot.act is not None:
             shot.act(visitor.page)
             visitor.settle()
-        visitor.page.mouse.move(0, 0)
+        visitor.page.evaluate("() => scrollTo(0, 0)")
         visitor.look()
         if visitor.faults:
             raise SystemExit(f"{shot.name}: {json.dumps(visitor.faults, indent=1)}")
@@ -238,7 +257,9 @@ def written(picture: bytes, path: Path) -> int:
     from PIL import Image
 
     with Image.open(BytesIO(picture)) as image:
-        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+        plain = image.convert("RGB")
+        small = plain.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        small.save(path, optimize=True)
     return path.stat().st_size
 
 
