@@ -41,6 +41,7 @@ ROUNDS = 5  # in which today's questions are asked
 OUTPUTS = 4000  # usual calls of the made-up month that a million output tokens are worth
 SECONDS = {"qwen-0.5b": 0.09, "qwen-1.5b": 0.16, "smol-1.7b": 0.18, "mini": 0.2, "large": 0.35}
 SKILLED = "skilled/mini"
+TRAIN_SECONDS = 600.0
 Act = Callable[[Page], None]
 
 
@@ -137,7 +138,7 @@ def prepared(home: Home, folder: Path, seed: int) -> None:
     write_dataset(outcomes(seed), folder / "outcomes")
     write_skills(folder, is_hostile=False)
     trained = {"april": "ridge", "may": "table", "june": "knn"}
-    done(home, *(train(folder, name, kind) for name, kind in trained.items()))
+    done(home, *(train(folder, name, kind) for name, kind in trained.items()), seconds=TRAIN_SECONDS)
     done(
         home,
         ("routers", "promote", str(folder / "may"), "--force", "--reason", "best on the questions of May"),
@@ -153,7 +154,7 @@ def prepared(home: Home, folder: Path, seed: int) -> None:
 def outcomes(seed: int) -> Dataset:
     """Small made-up data of our candidates: the dearer, the better at most tasks."""
     by_price = [seller.id for seller in sorted(SELLERS, key=lambda seller: seller.price_usd)]
-    data = small_dataset(queries=480, candidates=len(by_price) + 1, seed=seed)
+    data = small_dataset(queries=240, candidates=len(by_price) + 1, seed=seed)
     return Dataset.canonical(
         cards=[
             replace(card, id=id) for card, id in zip(data.cards, [*by_price[:-1], SKILLED, by_price[-1]], strict=True)

@@ -15,7 +15,7 @@ from io import StringIO
 from tests.e2e.antroute import START_SECONDS, Home
 
 
-def done(home: Home, *commands: Sequence[str]) -> list[str]:
+def done(home: Home, *commands: Sequence[str], seconds: float = START_SECONDS) -> list[str]:
     """What each command says; all must succeed."""
     finished = subprocess.run(
         [sys.executable, "-m", "tests.browser.commands", json.dumps([list(each) for each in commands])],
@@ -23,7 +23,7 @@ def done(home: Home, *commands: Sequence[str]) -> list[str]:
         text=True,
         cwd=home.folder,
         env=home.environment(),
-        timeout=START_SECONDS,
+        timeout=seconds,
     )
     assert finished.returncode == 0, finished.stderr
     return [json.loads(line) for line in finished.stdout.splitlines()]
