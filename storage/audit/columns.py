@@ -27,9 +27,7 @@ def _struct(kind: str) -> type[msgspec.Struct]:
     return msgspec.defstruct(kind, [*optional, (EMPTY, None, None)], gc=False)
 
 
-KIND_TO_DECODER: dict[str, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(_struct(kind)) for kind in COLUMNS
-}
+KIND_TO_DECODER: dict[str, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(_struct(kind)) for kind in COLUMNS}
 KIND_TO_COLUMNS = {kind: attrgetter(*(name or EMPTY for name in names)) for kind, names in COLUMNS.items()}
 
 

@@ -22,7 +22,7 @@ from storage.audit_records import LoggedRow
 from storage.errors import LogCorrupt
 from storage.stores import AuditLog, Stores
 
-BATCH_EVENTS = 500  # small enough to stay in the processor's cache
+BATCH_EVENTS = 1000  # small enough to stay near the processor
 BEFORE_EVERYTHING = -(2**63)
 
 
