@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 
-from orchestrator.errors import SettingsInvalid
-
 
 def url_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
@@ -14,6 +12,8 @@ def url_of(listener: socket.socket) -> str:
 
 def bound(host: str, port: int) -> socket.socket:
     """A listening socket. Raises SettingsInvalid where the address cannot be had."""
+    from orchestrator.errors import SettingsInvalid
+
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named, else asyncio leaves TCP_NODELAY alone and answers wait for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from storage.canonical import checked_id, decision_from, outcome_from, reward_from, span_from
 from storage.records import Span
@@ -13,7 +13,7 @@ from storage.sql.store import SqlStore, chunks
 from storage.sql.tables import audit_events, spans
 
 events = audit_events.c
-IDS = bindparam("ids", expanding=True)
+IDS: BindParameter[str] = bindparam("ids", expanding=True)
 OF_RUN = select(spans.c.record).where(spans.c.run_id == bindparam("run_id")).order_by(spans.c.started_at, spans.c.row)
 OF_RUNS = (
     select(spans.c.run_id, spans.c.record).where(spans.c.run_id.in_(IDS)).order_by(spans.c.started_at, spans.c.row)
