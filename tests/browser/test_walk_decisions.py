@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -12,6 +15,7 @@ from tests.browser.questions import QUESTIONS
 from tests.browser.served import FAILING, Site
 from tests.browser.traffic import Caller, Made
 from tests.browser.visitor import NARROW, WIDE, Visitor, visiting
+from tests.e2e.antroute import COMMAND, STOP_SECONDS
 
 SOON_SECONDS = 1.0  # from a decision's answer to its row on an open page
 SLACK_SECONDS = 2.0  # for a machine whose cores are all at work
@@ -22,8 +26,35 @@ def shown_ids(page: Page) -> list[str]:
     return [str(row.get_attribute("data-href")).rpartition("/")[2] for row in page.locator(ROWS).all()]
 
 
+def test_why_this_one_is_two_clicks_from_the_address_that_is_printed(browser: Browser, looking: str) -> None:
+    """Beside the service that writes into the same store."""
+    origin = looking.removesuffix("/console")
+    with visiting(browser, origin) as visitor:
+        visitor.page.goto(looking)
+        leads_to_why(visitor)
+
+
 def test_why_this_one_is_two_clicks_from_the_first_page(visitor: Visitor) -> None:
     visitor.go("/console")
+    leads_to_why(visitor)
+
+
+@pytest.fixture
+def looking(busy_site: tuple[Site, Made]) -> Iterator[str]:
+    """What `antroute console` says its address is."""
+    home = busy_site[0].home
+    process = subprocess.Popen(
+        [*COMMAND, "console"], stderr=subprocess.PIPE, text=True, cwd=home.folder, env=home.environment()
+    )
+    try:
+        assert process.stderr is not None
+        yield next(found[1] for line in process.stderr if (found := re.search(r"is at (http://\S+)", line)))
+    finally:
+        process.kill()
+        process.communicate(timeout=STOP_SECONDS)
+
+
+def leads_to_why(visitor: Visitor) -> None:
     visitor.page.get_by_role("navigation", name="Pages").get_by_role("link", name="Decisions").click()
     visitor.page.locator(f"{ROWS} a").first.click()
     why = visitor.page.locator("#why")

@@ -9,6 +9,8 @@ from tests.browser.traffic import Caller, Made
 from tests.browser.upstream import WAITING
 from tests.browser.visitor import NARROW, Visitor
 
+COMPARED_SECONDS = 60.0
+
 
 def test_text_is_tried_and_nothing_is_stored(visitor: Visitor, caller: Caller) -> None:
     newest = caller.http.get("/v1/decisions", params={"limit": 1}).json()["decisions"][0]["id"]
@@ -155,4 +157,25 @@ def test_account_is_found_by_a_part_of_its_name(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("row").filter(has_text=STRANGE_ACCOUNT[:20]).first).to_be_visible()
     visitor.look(axe_rules=())
     visitor.look_for_harm()
+    visitor.has_no_fault()
+
+
+def test_two_routers_are_compared_on_stored_traffic(visitor: Visitor) -> None:
+    visitor.go("/console/compare")
+    visitor.page.get_by_label("First").select_option("logged")
+    visitor.page.get_by_label("Second").select_option("cheapest")
+    visitor.page.get_by_role("button", name="Compare").click()
+    side_by_side = visitor.page.get_by_role("heading", name="Side by side")
+    side_by_side.wait_for(timeout=1000 * COMPARED_SECONDS)
+    rows = visitor.page.locator("section").filter(has=side_by_side).locator("tbody tr")
+    expect(rows.first).to_contain_text("logged")
+    expect(rows.nth(1)).to_contain_text("cheapest")
+    address = visitor.page.url
+    visitor.look(axe_rules=())
+    visitor.look_for_harm()
+    visitor.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    visitor.go("/console/compare")
+    visitor.page.locator(f'a[href$="{address.rpartition("/")[2]}"]').click()
+    expect(side_by_side).to_be_visible()
+    visitor.look(axe_rules=())
     visitor.has_no_fault()
