@@ -128,7 +128,7 @@ def settings_over(address: str, folder: Path, seed: int) -> dict[str, Any]:
         "skills": {"index": str(folder / "skills-index"), "ranker": "none"},
         "seed": seed,
         "workflows": {"review": REVIEW},
-        "budget": {"account_limit_usd": 0.5, "run_limit_usd": 0.05},
+        "budget": {"account_limit_usd": 0.02, "run_limit_usd": 0.05},
         "jobs": {"poll_seconds": 0.1},
     }
 
@@ -198,6 +198,7 @@ def shots(caller: Caller) -> Iterator[Shot]:
     yield Shot(name="decisions-filtered", path="/console/decisions?task=code&close=yes&judged=yes", longest=560)
     yield Shot(name="decisions-phone", path="/console/decisions", size=NARROW, longest=1100)
     yield Shot(name="decision", path=decision["why"], act=checked)
+    yield Shot(name="why", path=decision["why"], longest=1030)
     yield Shot(name="decision-dark", path=decision["why"], theme="dark", longest=WIDE[1])
     yield Shot(name="decision-phone", path=decision["why"], size=NARROW, longest=1700)
     yield Shot(name="decision-cascade", path=decision["cascade"], longest=900)
