@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 MOST_WATERFALL, LEAST_WATERFALL = 48, 10  # cells of the bars
+LEAST_TREE = 6  # on a terminal that is too narrow for all of it
 TIME_WIDTH, COST_WIDTH = 9, 11
 TREE_SHARE = 0.45  # of the width, for the names of the steps, at the least
 TEXT_LINES = 2  # of question and answer each
@@ -90,7 +91,7 @@ def _waterfall(steps: Sequence[Step], width: int) -> Iterator[Text]:
     fixed = TIME_WIDTH + COST_WIDTH + 6
     tree_width = cells_of([row[0] for row in rows], most=max(int(width * TREE_SHARE), width - fixed - MOST_WATERFALL))
     bar_width = max(min(width - fixed - tree_width, MOST_WATERFALL), LEAST_WATERFALL)
-    tree_width = min(tree_width, width - fixed - bar_width)
+    tree_width = max(min(tree_width, width - fixed - bar_width), LEAST_TREE)
     yield line()
     head = f"{'Steps':<{tree_width}}{'time':>{TIME_WIDTH + 1}}  {'':{bar_width + 2}}{'cost':>{COST_WIDTH}}"
     yield line((head, BOLD))

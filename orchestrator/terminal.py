@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 PIPED_COLUMNS = 120  # where the output is no terminal, and COLUMNS does not say
+FEWEST_COLUMNS = 20
 
 T = TypeVar("T")
 OnFetch = Callable[[int, int, str], None]
@@ -47,8 +48,8 @@ def note(text: str) -> None:
 
 
 def columns() -> int:
-    """How wide the terminal is."""
-    return shutil.get_terminal_size((PIPED_COLUMNS, 24)).columns
+    """How wide the terminal is; one narrower than anything fits is written over its edge."""
+    return max(FEWEST_COLUMNS, shutil.get_terminal_size((PIPED_COLUMNS, 24)).columns)
 
 
 def say_lines(lines: Sequence[Text]) -> None:

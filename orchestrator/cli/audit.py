@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Prove that the log was not touched.", no_args_is_help=True)
 
 LONG_LOG = 20_000  # events, from which on a bar is shown
+LAST_NUMBER = 2**53  # of a checkpoint, that can be asked for
 
 OutsidePlace = Annotated[
     str | None,
@@ -29,9 +30,9 @@ PublicKey = Annotated[str | None, typer.Option("--public-key", help="The operato
 DecisionId = Annotated[str, typer.Argument(help="The decision, as `antroute traces` shows it.")]
 Out = Annotated[Path, typer.Option("--out", help="The file to be written.")]
 ProofFile = Annotated[Path, typer.Argument(help="What `antroute audit prove` wrote.")]
-First = Annotated[int, typer.Argument(help="Number of the earlier checkpoint.")]
-Second = Annotated[int, typer.Argument(help="Number of the later one.")]
-After = Annotated[int, typer.Option("--after", min=0, help="Only those after this number.")]
+First = Annotated[int, typer.Argument(max=LAST_NUMBER, help="Number of the earlier checkpoint.")]
+Second = Annotated[int, typer.Argument(max=LAST_NUMBER, help="Number of the later one.")]
+After = Annotated[int, typer.Option("--after", min=0, max=LAST_NUMBER, help="Only those after this number.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
 Lost = Annotated[bool, typer.Option("--lost", help="The old private key is lost: nobody endorses the new one.")]
 
@@ -60,8 +61,13 @@ def prove(decision_id: DecisionId, out: Out, store: StoreUrl = None) -> None:
     """Writes a file that proves to anybody, without this store, that a decision stands in the signed log."""
     import json
 
+    from storage.errors import InvalidInput
+
     proof = run(_proof(store, decision_id))
-    out.write_text(json.dumps(proof, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    try:
+        out.write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")
+    except OSError as exc:
+        raise InvalidInput(f"The proof cannot be written to {str(out)!r}: {exc.strerror or exc}.", field="out") from exc
     say(f"{out}: {len(proof['path'])} hashes lead from event {proof['event']['position']} to a signed root.")
     say(f"Anybody can check it: antroute audit verify-proof {out}")
 

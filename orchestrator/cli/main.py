@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -66,6 +67,8 @@ app.add_typer(memory.app, name="memory")
 
 def main() -> None:
     """Errors of the service are told in words, with the fix; exit code 2 for wrong input, 1 for the rest."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal that is not UTF-8, a text with half a character
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _run()
     except ServiceError as error:

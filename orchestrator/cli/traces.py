@@ -23,7 +23,9 @@ app.command("export")(export_command)
 LAST = "last"
 MAKE_ONE = 'antroute ask "What is 17% of 2340?"'
 Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="How many, newest first.")]
-Cursor = Annotated[int | None, typer.Option("--cursor", min=0, help="Where the page before ended: `next_cursor`.")]
+Cursor = Annotated[
+    int | None, typer.Option("--cursor", min=0, max=2**63 - 1, help="Where the page before ended: `next_cursor`.")
+]
 AnyId = Annotated[str, typer.Argument(help="A run's id, or a decision's; or `last`.")]
 
 

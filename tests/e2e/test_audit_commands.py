@@ -75,3 +75,23 @@ def test_a_log_cut_off_with_its_checkpoint_is_found_by_the_copy_outside(tmp_path
     assert broken.returncode == 1
     assert f"BROKEN at event {size + 1}" in broken.stdout
     assert "BROKEN at checkpoint 2" in broken.stdout
+
+
+def test_what_cannot_be_done_is_said_in_words(asked: Home) -> None:
+    no_folder = str(asked.folder / "nothing" / "proof.json")
+    for arguments, said in (
+        (("audit", "prove", decisions(asked)[0], "--out", no_folder), "The proof cannot be written"),
+        (("audit", "checkpoints", "--after", str(10**20)), "'--after'"),
+        (("audit", "consistency", "1", str(10**20)), "Invalid value"),
+        (("traces", "list", "--cursor", str(10**20)), "'--cursor'"),
+    ):
+        refused = asked.run(*arguments)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert said in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_narrow_terminal_that_knows_no_utf_8_shows_what_it_can(asked: Home) -> None:
+    shown = asked.run("traces", "show", "last", COLUMNS="1", PYTHONIOENCODING="ascii")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "\\u2588" in shown.stdout

@@ -58,6 +58,13 @@ async def test_lines_fit_the_terminal_and_are_harmless(make_service: MakeService
     assert any(r"\x1b[31mred\x9b2J\u202e" in line for line in lines)
 
 
+@pytest.mark.parametrize("width", [1, 20, 36, 37])
+async def test_a_terminal_that_is_too_narrow_still_gets_every_step(make_service: MakeService, width: int) -> None:
+    trace = await hostile_trace(make_service)
+    steps, cost = trace_lines(trace, width=width)[-len(trace.spans) :], trace_lines(trace, width=200)[-1].split()[-1]
+    assert steps[-1].endswith(cost)
+
+
 async def test_bars_stand_where_the_time_was_and_costs_are_summed(make_service: MakeService) -> None:
     service = await make_service()
     run = await service.run("What is the capital of France?", plan="vote")
