@@ -83,6 +83,11 @@ class Lanes:
         return self._means.reference_usd
 
     @property
+    def weighs_by_means(self) -> bool:
+        """Whether costs are weighed in the unit of the traffic's own means, not in the router's."""
+        return self._means.has_quality and not self._has_forecast
+
+    @property
     def model(self) -> str:
         if self._has_forecast:
             return ROUTER_MODEL

@@ -193,6 +193,9 @@ def _result(play: _Play, lanes: Lanes, options: TrafficOptions, started: float) 
 
 def _notes(play: _Play, lanes: Lanes) -> Iterator[str]:
     yield from lanes.notes
+    if lanes.weighs_by_means:
+        unit = f"${lanes.reference_usd:.3g}, the best single candidate's mean cost"
+        yield f"utility and regret are in quality, less the weight of cost times the cost in units of {unit}"
     if play.moved:
         yield f"pacing or a session moved {play.moved} of the logged decisions; the replayed router goes without them"
     if play.judged < play.replayed:
