@@ -44,15 +44,18 @@ window.looks = (() => {
     return [...made].map((element) => element.outerHTML.slice(0, 200)).concat(shown);
   };
 
-  // Characters that turn, hide or join text, wherever the page holds them: as text, or in an attribute.
+  // Characters that turn, hide or join text, wherever the page holds them: as text, or in an attribute. A field to write
+  // in is left out: it must hold what was written, and stands apart from all other text.
   const unprinted = (characters) => {
     const holds = (text) => [...characters].some((character) => text.includes(character));
     const told = [];
     const walk = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
     for (let node = walk.currentNode; node; node = walk.nextNode()) {
+      if (node.parentElement && node.parentElement.matches("textarea")) continue;
       if (node.nodeType === Node.TEXT_NODE && holds(node.data)) told.push(JSON.stringify(node.data.slice(0, 80)));
       for (const attribute of node.attributes || []) {
-        if (holds(attribute.value)) told.push(`${attribute.name}=${JSON.stringify(attribute.value.slice(0, 80))}`);
+        const isWritten = attribute.name === "value" && node.matches("input");
+        if (holds(attribute.value) && !isWritten) told.push(`${attribute.name}=${JSON.stringify(attribute.value.slice(0, 80))}`);
       }
     }
     return told;

@@ -72,7 +72,7 @@ def test_nothing_that_is_tried_does_anything(visitor: Visitor) -> None:
     visitor.go("/console/skills")
     visitor.page.get_by_label("A query").fill(text)
     visitor.page.get_by_role("button", name="Search").click()
-    expect(visitor.page.get_by_role("heading", name="Found")).to_be_visible()
+    expect(visitor.page.get_by_role("heading", name="Found", exact=True)).to_be_visible()
     visitor.look()
     visitor.look_for_harm()
     visitor.has_no_fault()
