@@ -59,11 +59,13 @@ class Bench:
     def pages(self, requests: int) -> Row:
         """Milliseconds and bytes of each page, one request after the other on one connection."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=120)) as connection:
-            return {name: timed(connection, path, requests) for name, path in self.addresses().items()}
+            decision_id, _ = asked(connection, bodies(self.seed)[0])
+            addresses = self.addresses() | {"decision": f"{LIST}/{decision_id}"}
+            return {name: timed(connection, path, requests) for name, path in addresses.items()}
 
     def addresses(self) -> dict[str, str]:
         """What is asked for, by what it is."""
-        positions, decision_id = marks(self.database)
+        positions = marks(self.database)
         filters = {
             "candidate": {"candidate": SELLERS[-1].id},
             "rare candidate and task": {"candidate": SELLERS[0].id, "task": list(TASKS)[-1]},
@@ -84,7 +86,6 @@ class Bench:
             "list, oldest page": f"{LIST}?before={positions[0]}",
             **{f"list by {name}": f"{LIST}?{urlencode(query)}" for name, query in filters.items()},
             "list, poll that finds nothing": f"{LIST}/newer?after={positions[2]}",
-            "decision": f"{LIST}/{decision_id}",
             **{f"overview, {period}": f"/console?period={period}" for period in ("24h", "7d", "30d", "all")},
         }
 
@@ -139,11 +140,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("console.json"))
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, servers.upstream(0.0) as upstream_port:
-        results = dict(results_of(chosen, Path(folder), upstream_port))
-    facts = {"machine": machine_facts(), "settings": {name: str(value) for name, value in vars(chosen).items()}}
-    chosen.out.write_text(json.dumps({**facts, "results": results}, indent=2) + "\n")
-    for line in told(results):
-        print(line)
+        facts: Row = {"machine": machine_facts(), "settings": {name: str(each) for name, each in vars(chosen).items()}}
+        facts["results"] = {}
+        for count, found in results_of(chosen, Path(folder), upstream_port):
+            facts["results"][count] = found
+            chosen.out.write_text(json.dumps(facts, indent=2) + "\n")
+            for line in told({count: found}):
+                print(line, flush=True)
     return 0
 
 
@@ -188,14 +191,13 @@ def settings_file(folder: Path, database: Path, upstream_port: int) -> Path:
     return path
 
 
-def marks(database: Path) -> tuple[list[int], str]:
-    """Positions near the beginning, in the middle and at the end of the log, and the decision in the middle."""
+def marks(database: Path) -> list[int]:
+    """Positions near the beginning, in the middle and at the end of the log."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         last = connection.execute("SELECT max(position) FROM audit_events").fetchone()[0]
-        query = "SELECT position, subject_id FROM audit_events WHERE kind = 'decision' AND position > ? LIMIT 60"
-        oldest = connection.execute(query, (0,)).fetchall()[-1][0]
-        middle_position, decision_id = connection.execute(query, (last // 2,)).fetchone()
-    return [oldest, middle_position, last], decision_id
+        first_decisions = "SELECT position FROM audit_events WHERE kind = 'decision' ORDER BY position LIMIT 60"
+        oldest = connection.execute(first_decisions).fetchall()[-1][0]
+    return [oldest, last // 2, last]
 
 
 def timed(connection: http.client.HTTPConnection, path: str, requests: int) -> Row:
