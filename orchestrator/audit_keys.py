@@ -6,6 +6,7 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,20 +87,23 @@ class KeyFile:
                     hint="Rotate where that key is, or, if it is lost: antroute audit rotate-key --lost",
                 )
             made = replace(made, endorsement=old.sign(endorsed_text(made)))
-        following = self._next(self.path)
-        following.unlink(missing_ok=True)
+        following = self.path.with_name(f"{self.path.name}.{fresh.key_id}{NEXT}")  # another rotation has another name
         _write(following, fresh)
-        added = await store.put_key(made)
-        os.replace(following, self.path)
+        try:
+            added = await store.put_key(made)
+        except VersionConflict:
+            following.unlink()
+            raise
+        with suppress(FileNotFoundError):  # a service that signs has put it in place already
+            os.replace(following, self.path)
         self._signer = fresh
         return added
 
     def _read(self, path: Path, newest_key_id: str | None) -> Signer:
-        following = self._next(path)
-        if following.exists():
-            candidate = _read(following)
-            if candidate.key_id == newest_key_id:
-                os.replace(following, path)
+        for following in path.parent.glob(f"{escape(path.name)}.*{NEXT}"):
+            with suppress(SettingsInvalid, FileNotFoundError):  # it is being written, or put in place, at this moment
+                if _read(following).key_id == newest_key_id:
+                    os.replace(following, path)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
@@ -110,10 +114,6 @@ class KeyFile:
             finally:
                 draft.unlink(missing_ok=True)
         return _read(path)
-
-    @staticmethod
-    def _next(path: Path) -> Path:
-        return path.with_name(path.name + NEXT)
 
 
 def public_key_of(signer: Signer, *, after: SigningKey | None) -> SigningKey:
@@ -129,7 +129,7 @@ def public_key_of(signer: Signer, *, after: SigningKey | None) -> SigningKey:
 def _read(path: Path) -> Signer:
     if path.stat().st_mode & 0o007:
         raise SettingsInvalid(f"Everybody may read the signing key {str(path)!r}.", hint=f"chmod 600 {path}")
-    return _signer(path.read_text().strip(), str(path))
+    return _signer(path.read_text(errors="replace").strip(), str(path))
 
 
 def _write(path: Path, signer: Signer) -> None:

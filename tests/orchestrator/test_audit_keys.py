@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from orchestrator.audit_keys import KeyFile
 from orchestrator.checkpointer import Checkpointer
 from orchestrator.errors import SettingsInvalid
 from storage.audit import Trust, verify
+from storage.checkpoint_records import SigningKey
 from storage.errors import VersionConflict
+from storage.memory_checkpoints import MemoryCheckpointStore
+from storage.memory_log import MemoryLog
 from storage.registry import open_stores
 from storage.signing import Signer, is_signed, key_id_of
 from tests.conftest import scripted_settings
@@ -28,11 +32,11 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert path.read_text().strip() not in repr(signer)
 
 
-@pytest.mark.parametrize("text", ["", "zz", "ab" * 31])
+@pytest.mark.parametrize("text", ["", "zz", "ab" * 31, "\udcff"])
 def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "audit.key"
     path.touch(mode=0o600)
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     with pytest.raises(SettingsInvalid, match="holds no private key"):
         KeyFile(path).signer()
 
@@ -99,15 +103,33 @@ async def test_a_rotation_that_stopped_halfway_is_finished_by_whoever_signs_next
     await Checkpointer(stores, key_file, None).look(is_last=True)
     old = path.read_text()
     made = await key_file.rotate(stores.checkpoints)
-    path.with_name("audit.key.next").touch(mode=0o600)
-    path.with_name("audit.key.next").write_text(path.read_text())
+    path.with_name("audit.key.ours.next").touch(mode=0o600)
+    path.with_name("audit.key.ours.next").write_text(path.read_text())
     path.write_text(old)  # as if it had stopped before the new file was put in place
     await answered(stores)
     checkpoint = await Checkpointer(stores, KeyFile(path), None).look(is_last=True)
     assert checkpoint is not None
     assert checkpoint.key_id == made.key_id
-    assert os.listdir(tmp_path).count("audit.key.next") == 0
+    assert os.listdir(tmp_path).count("audit.key.ours.next") == 0
     await stores.close()
+
+
+async def test_of_two_rotations_at_once_one_is_refused_and_the_other_ones_key_is_kept(tmp_path: Path) -> None:
+    path, meeting = tmp_path / "audit.key", asyncio.Barrier(2)
+
+    class Met(MemoryCheckpointStore):
+        """Both have written their files before one of them is told to the store."""
+
+        async def put_key(self, key: SigningKey) -> SigningKey:
+            await meeting.wait()
+            return await super().put_key(key)
+
+    store = Met(MemoryLog("writer"))
+    made = await asyncio.gather(*(KeyFile(path).rotate(store) for _ in range(2)), return_exceptions=True)
+    assert sorted(isinstance(each, VersionConflict) for each in made) == [False, True]
+    [newest] = [key.key_id for key in await store.keys()]
+    assert KeyFile(path).signer(newest).key_id == newest
+    assert os.listdir(tmp_path) == ["audit.key"]
 
 
 async def test_a_lost_key_is_replaced_by_one_that_must_be_trusted_by_name(tmp_path: Path) -> None:
