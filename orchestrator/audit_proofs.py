@@ -41,7 +41,8 @@ async def proof_of(stores: Stores, decision_id: str) -> dict[str, Any]:
     size, index = checkpoint.tree_size, event.position - 1
     tree = await _tree(stores, tiles_for_inclusion(index, size))
     path = await asyncio.to_thread(tree.inclusion, index, size)
-    root = root_from_inclusion(bytes.fromhex(event.leaf_hash), index, size, path)
+    [leaf] = _hashes([event.leaf_hash])
+    root = root_from_inclusion(leaf, index, size, path)
     if root is None or root.hex() != checkpoint.root_hash:
         raise LogCorrupt(
             f"The log does not lead to the root of checkpoint {checkpoint.number}.", hint="antroute audit verify"
@@ -92,15 +93,23 @@ async def _consistency_path(stores: Stores, earlier: AuditCheckpoint, later: Aud
 
 
 async def _tree(stores: Stores, tiles: Iterable[int]) -> Tree:
-    """Raises LogCorrupt where the log has no such leaves."""
-    roots = [bytes.fromhex(tile) for tile in await stores.checkpoints.tiles()]
+    """Raises LogCorrupt where the log has no such leaves, or what is kept of it is no hash."""
+    roots = _hashes(await stores.checkpoints.tiles())
     tile_to_leaves = {}
     for tile in tiles:
         links = await stores.audit.links(after_position=tile * TILE, limit=TILE)
         if [link.position for link in links] != list(range(tile * TILE + 1, tile * TILE + 1 + len(links))):
             raise LogCorrupt(f"Events after {tile * TILE} are missing.", hint="antroute audit verify")
-        tile_to_leaves[tile] = [bytes.fromhex(link.leaf_hash) for link in links]
+        tile_to_leaves[tile] = _hashes([link.leaf_hash for link in links])
     return Tree(roots, tile_to_leaves)
+
+
+def _hashes(texts: Iterable[str]) -> list[bytes]:
+    """Raises LogCorrupt."""
+    try:
+        return [bytes.fromhex(text) for text in texts]
+    except (TypeError, ValueError) as exc:
+        raise LogCorrupt(f"A stored hash of the log is none: {exc}.", hint="antroute audit verify") from exc
 
 
 def _keys_up_to(keys: list[SigningKey], key_id: str) -> list[SigningKey]:

@@ -13,7 +13,8 @@ from orchestrator.audit_places import outside_of
 from orchestrator.audit_proofs import Consistency, consistency_of, proof_of
 from orchestrator.checkpointer import Checkpointer
 from storage.audit import Trust, Verification, verify
-from storage.checkpoint_records import AuditCheckpoint
+from storage.checkpoint_records import AuditCheckpoint, SigningKey
+from storage.errors import LogCorrupt
 from storage.stores import Stores
 
 if TYPE_CHECKING:
@@ -50,10 +51,17 @@ class AuditDesk:
     async def _trust(self) -> Trust:
         own_key = None
         if self.has_own_key and self.key_file.is_there:
-            keys = await self.stores.checkpoints.keys() if self.key_file.path is not None else []
+            keys = await self._stored_keys() if self.key_file.path is not None else []
             newest = keys[-1].key_id if keys else None
             own_key = (await asyncio.to_thread(self.key_file.signer, newest)).public_key
         return Trust(own_key=own_key, keys=self.trusted_keys)
+
+    async def _stored_keys(self) -> list[SigningKey]:
+        """None where they are damaged: that is for the verification to tell."""
+        try:
+            return await self.stores.checkpoints.keys()
+        except LogCorrupt:
+            return []
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,7 @@ class Seals:
         """At the end of the log: the first event that a checkpoint holds and the log does not."""
         size, gone = self.next_stop(), self.tree.size + 1
         if size is None or size < gone:
+            self._check_tile_count()
             return None
         number = self.checkpoints[self.fitting].number
         reason = f"{_events(gone, size)} missing at the end of the log: checkpoint {number} holds them"
@@ -69,6 +70,11 @@ class Seals:
             number = next((each.number for each in self.checkpoints if each.tree_size >= first + TILE - 1), 0)
             self.faults.note(number, f"the root kept of events {first} to {first + TILE - 1} is not that of the log")
         self._tiles_seen += 1
+
+    def _check_tile_count(self) -> None:
+        if len(self.tiles) > self._tiles_seen:
+            reason = f"roots of {len(self.tiles)} tiles are kept, but the log has {self._tiles_seen} whole ones"
+            self.faults.note(max(1, len(self.checkpoints)), reason)
 
     def _compare(self, checkpoint: AuditCheckpoint, walk: Walk) -> None:
         heads = tuple(head for head in map(walk.head, sorted(self._grown)) if head is not None)

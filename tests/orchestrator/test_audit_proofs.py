@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from pathlib import Path
 
 import pytest
 
 from orchestrator.audit_keys import KeyFile
 from orchestrator.audit_proofs import consistency_of, proof_of
+from orchestrator.audit_service import AuditDesk
 from orchestrator.checkpointer import Checkpointer
 from storage.checkpoint_proof import check_proof
-from storage.errors import InvalidInput, RecordNotFound
+from storage.errors import InvalidInput, LogCorrupt, RecordNotFound
 from storage.registry import open_stores
 from storage.signing import Signer
 from storage.stores import DecisionFilter, Stores
@@ -77,3 +80,37 @@ async def test_any_two_checkpoints_are_of_one_log(stores: Stores) -> None:
         await consistency_of(stores, 2, 1)
     with pytest.raises(RecordNotFound, match="No checkpoint 9"):
         await consistency_of(stores, 1, 9)
+
+
+async def damaged(tmp_path: Path, *statements: str) -> AuditDesk:
+    """One signed decision in a file, in which somebody then did this."""
+    stores, key_file = await open_stores(f"sqlite:///{tmp_path}/antroute.db"), KeyFile(tmp_path / "audit.key")
+    await answered(stores)
+    await Checkpointer(stores, key_file, None).look(is_last=True)
+    with sqlite3.connect(tmp_path / "antroute.db") as connection:
+        for [trigger] in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {trigger}")
+        for each in statements:
+            connection.execute(each)
+    connection.close()
+    return AuditDesk(stores=stores, key_file=key_file, outside=None)
+
+
+async def test_a_root_of_events_that_are_not_there_is_found_and_proves_nothing(tmp_path: Path) -> None:
+    desk = await damaged(tmp_path, "INSERT INTO audit_tiles VALUES (1, 'zz')")
+    found = await desk.verify()
+    assert found.first_bad_checkpoint is not None
+    assert found.first_bad_checkpoint.reason == "roots of 1 tiles are kept, but the log has 0 whole ones"
+    [stored] = await desk.stores.decisions.find(DecisionFilter(limit=1))
+    with pytest.raises(LogCorrupt, match="A stored hash of the log is none"):
+        await desk.proof(stored.decision.id)
+    await desk.stores.close()
+
+
+async def test_a_damaged_key_of_the_database_is_a_finding_and_no_error(tmp_path: Path) -> None:
+    desk = await damaged(tmp_path, "UPDATE audit_keys SET record = replace(record, 'created_at', 'made_at')")
+    found = await desk.verify()
+    assert not found.is_whole
+    assert found.first_bad_checkpoint is not None
+    assert "A stored signing key is none" in found.first_bad_checkpoint.reason
+    await desk.stores.close()
