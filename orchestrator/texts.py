@@ -23,4 +23,6 @@ def _is_bad(char: str) -> bool:
 
 def printable(text: str) -> str:
     """A stranger's text on one line, with invisible and control characters written out, for a terminal."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -19,7 +19,10 @@ BYTES_A_STEP = 1024
 
 def shown(text: object, most: int = LONGEST_NAME) -> str:
     """A stranger's text on one line: cut, invisible and turning characters written out."""
-    line = " ".join(printable(each) for each in str(text)[: most * 4].split())
+    words = str(text)[: most * 4].split()
+    line = " ".join(words)
+    if not line.isprintable():
+        line = " ".join(printable(each) for each in words)
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
