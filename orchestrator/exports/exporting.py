@@ -66,11 +66,15 @@ async def _write(stores: Stores, wish: ExportWish, file: BinaryIO, *, name: str,
     check(wish.what, wish.format, with_texts=wish.with_texts)
     hashed, seen = HashedFile(file), _Seen()
     sheet = _sheet(cast("BinaryIO", hashed), wish)
-    async for page in SOURCES[wish.what, wish.format](stores, wish):
-        sheet.add(page.rows)
-        seen.add(len(page.rows), page.first_position, page.last_position)
-        on_done(page.position, wish.until_position)
-    sheet.close()
+    try:
+        async for page in SOURCES[wish.what, wish.format](stores, wish):
+            sheet.add(page.rows)
+            seen.add(len(page.rows), page.first_position, page.last_position)
+            on_done(page.position, wish.until_position)
+        sheet.close()
+    except BaseException:
+        hashed.cut_off()
+        raise
     return Manifest(
         file=name,
         what=wish.what,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 from collections.abc import AsyncIterator
@@ -165,6 +166,23 @@ async def test_parquet_has_types_and_row_groups(
     assert table["output_tokens"].to_pylist() == [each.usage.output for each in found]
     spans = await exporter.table("spans")
     assert dict(spans["attributes"].to_pylist()[0])["router.decision.id"] == found[0].decision_id
+
+
+async def test_a_table_that_breaks_off_in_a_pipe_is_not_read_as_a_whole_one(
+    exporter: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_module, "ROWS_A_GROUP", 2)
+    file, wish = io.BytesIO(), await exporter.wish("decisions", "parquet")
+
+    def stopped(done: int, of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await export_into(exporter.stores, wish, file, on_done=stopped)
+    gc.collect()  # the library ends what it has begun when it is thrown away
+    assert file.getvalue().startswith(b"PAR1")
+    with pytest.raises(pyarrow.ArrowInvalid, match="magic bytes"):
+        pyarrow.parquet.read_table(io.BytesIO(file.getvalue()))
 
 
 async def test_texts_are_left_out_unless_asked_for(service: Service, exporter: Exporter) -> None:
