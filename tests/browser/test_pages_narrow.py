@@ -14,4 +14,5 @@ from tests.browser.whole_pages import NAMES, looked_at
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_page_has_no_fault_on_a_phone(page: str, browser: Browser, busy_site: tuple[Site, Made]) -> None:
-    looked_at(page, browser, busy_site, size=NARROW)
+    decisions = ("cascade", "graph", "skilled", "failed", "hostile all", "hostile long")
+    looked_at(page, browser, busy_site, size=NARROW, decisions=decisions)

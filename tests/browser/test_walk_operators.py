@@ -143,7 +143,7 @@ def test_memory_is_shown_as_it_was_at_another_moment(visitor: Visitor) -> None:
     visitor.page.get_by_role("navigation", name="Moments").get_by_role("link").first.click()
     expect(visitor.page.get_by_role("heading", name="Trails as they were")).to_be_visible()
     assert picture.get_attribute("src") != now
-    assert visitor.page.evaluate("() => document.querySelector('main img').naturalWidth") > 0
+    visitor.page.wait_for_function("() => document.querySelector('main img').naturalWidth > 0")
     visitor.look()
     visitor.has_no_fault()
 

@@ -25,11 +25,12 @@ def looked_at(
     size: tuple[int, int],
     theme: str = "light",
     axe_rules: Sequence[str] = (),
+    decisions: Sequence[str] = SHOWN_DECISIONS,
 ) -> None:
-    """Fails with all faults of the page and those below it. `axe_rules`: only these; empty: WCAG 2.1, A and AA."""
+    """Fails with all faults of the page and those below it. `axe_rules`: only these; empty: WCAG 2.1, A and AA. `decisions`: by their names."""
     site, made = busy_site
     more = {
-        "/console/decisions": [f"/console/decisions/{made.decisions[name]}" for name in SHOWN_DECISIONS],
+        "/console/decisions": [f"/console/decisions/{made.decisions[name]}" for name in decisions],
         "/console/jobs": [f"/console/jobs/{made.jobs[name]}" for name in SHOWN_JOBS],
     }
     kinds = set()
