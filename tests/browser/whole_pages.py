@@ -27,7 +27,10 @@ def looked_at(
     axe_rules: Sequence[str] = (),
     decisions: Sequence[str] = SHOWN_DECISIONS,
 ) -> None:
-    """Fails with all faults of the page and those below it. `axe_rules`: only these; empty: WCAG 2.1, A and AA. `decisions`: by their names."""
+    """Fails with all faults of the page and those below it.
+
+    `axe_rules`: only these; empty: WCAG 2.1, A and AA. `decisions`: by their names.
+    """
     site, made = busy_site
     more = {
         "/console/decisions": [f"/console/decisions/{made.decisions[name]}" for name in decisions],
