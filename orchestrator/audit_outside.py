@@ -43,6 +43,8 @@ class FileOutside:
 
     def last_number(self) -> int:
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise StorageUnavailable(f"{self.place!r} is no file; name a file or a folder that may be made.")
             with self.path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - TAIL_BYTES))

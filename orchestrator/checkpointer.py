@@ -77,6 +77,7 @@ class Checkpointer:
         self.outside_number = 0  # of the newest checkpoint outside, as far as it is known
         self.trouble = ""  # why nothing is signed
         self.outside_trouble = ""
+        self.outside_loss = ""  # what was there and is no more; it stays told while the process lives
         self._stores = stores
         self._every_events = every_events
         self._every_seconds = every_seconds
@@ -115,7 +116,8 @@ class Checkpointer:
         signed = (f"the audit log is not signed: {self.trouble}",) if self.trouble else ()
         behind = 0 if self.latest is None else self.latest.number - self.outside_number
         outside = f"{behind} signed checkpoints are not outside yet: {self.outside_trouble}"
-        return (*signed, outside) if self.outside_trouble else signed
+        lost = (self.outside_loss,) if self.outside_loss else ()
+        return (*signed, *lost, outside) if self.outside_trouble else (*signed, *lost)
 
     async def look(self, *, is_last: bool = False) -> AuditCheckpoint | None:
         """Signs if it is time, and brings outside what is not there; the checkpoint that it signed.
@@ -267,6 +269,12 @@ class Checkpointer:
 
     async def _write_outside(self, outside: Outside, last: int) -> None:
         number = await asyncio.to_thread(outside.last_number)
+        if number < self.outside_number and not self.outside_loss:
+            there, gone = f"checkpoint {self.outside_number}", "none" if number == 0 else f"none after {number}"
+            self.outside_loss = (
+                f"{outside.place!r} held {there} and then {gone}: somebody removed them; they are written anew"
+            )
+            log.error("Checkpoints were removed outside: %s", self.outside_loss)
         if number > last:  # another process may have signed and written it
             latest = await self._stores.checkpoints.latest()
             last = 0 if latest is None else latest.number

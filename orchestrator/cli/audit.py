@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Prove that the log was not touched.", no_args_is_help=True)
 
 LONG_LOG = 20_000  # events, from which on a bar is shown
+KEY = re.compile("[0-9a-fA-F]{64}")
 LAST_NUMBER = 2**53  # of a checkpoint, that can be asked for
 
 OutsidePlace = Annotated[
@@ -26,6 +28,9 @@ OutsidePlace = Annotated[
     typer.Option("--outside", help="File, folder or URL of the checkpoints outside; default: the settings' one."),
 ]
 TrustKey = Annotated[list[str] | None, typer.Option("--trust-key", help="A public key (hex) to believe; repeatable.")]
+RequireOutside = Annotated[
+    bool, typer.Option("--require-outside", help="Broken, too, where a checkpoint has no copy outside to compare with.")
+]
 PublicKey = Annotated[str | None, typer.Option("--public-key", help="The operator's public key (hex) that you know.")]
 DecisionId = Annotated[str, typer.Argument(help="The decision, as `antroute traces` shows it.")]
 Out = Annotated[Path, typer.Option("--out", help="The file to be written.")]
@@ -44,10 +49,19 @@ def group() -> None:
 
 @app.command()
 def verify(
-    store: StoreUrl = None, outside: OutsidePlace = None, trust_key: TrustKey = None, as_json: AsJson = False
+    store: StoreUrl = None,
+    outside: OutsidePlace = None,
+    trust_key: TrustKey = None,
+    require_outside: RequireOutside = False,
+    as_json: AsJson = False,
 ) -> None:
     """Recomputes the whole log and checks its signed checkpoints. Exit code 0: whole; 1: broken, and where."""
-    raise typer.Exit(run(_verify(store, outside, tuple(trust_key or ()), as_json)))
+    found = run(_verify(store, outside, tuple(map(_checked_key, trust_key or ())), as_json))
+    compared = found.outside_checkpoints or 0
+    if require_outside and compared < found.checkpoints:
+        note(f"Outside: only {compared} of {found.checkpoints} checkpoints are there to be compared.")
+        raise typer.Exit(1)
+    raise typer.Exit(0 if found.is_whole else 1)
 
 
 @app.command()
@@ -113,7 +127,7 @@ async def _opened(
         )
 
 
-async def _verify(store: str | None, outside: str | None, trusted: tuple[str, ...], as_json: bool) -> int:
+async def _verify(store: str | None, outside: str | None, trusted: tuple[str, ...], as_json: bool) -> Verification:
     from orchestrator.views import plain
 
     async with _opened(store, outside=outside, trusted=trusted) as desk:
@@ -128,7 +142,16 @@ async def _verify(store: str | None, outside: str | None, trusted: tuple[str, ..
         say_json(plain(found))
     else:
         _say_found(found, desk)
-    return 0 if found.is_whole else 1
+    return found
+
+
+def _checked_key(text: str) -> str:
+    """Raises InvalidInput for what is no public key."""
+    from storage.errors import InvalidInput
+
+    if not KEY.fullmatch(text):
+        raise InvalidInput(f"{text!r} is no public key; one is 64 hexadecimal digits.", field="trust-key")
+    return text.lower()
 
 
 def _say_found(found: Verification, desk: AuditDesk) -> None:

@@ -71,6 +71,8 @@ def test_a_log_cut_off_with_its_checkpoint_is_found_by_the_copy_outside(tmp_path
         database.execute("DELETE FROM audit_events WHERE position > ?", (size,))
     database.close()
     assert home.run("audit", "verify", "--outside", "").returncode == 0
+    required = home.run("audit", "verify", "--outside", "", "--require-outside")
+    assert (required.returncode, "only 0 of 1 checkpoints" in required.stderr) == (1, True)
     broken = home.run("audit", "verify")
     assert broken.returncode == 1
     assert f"BROKEN at event {size + 1}" in broken.stdout
@@ -81,6 +83,7 @@ def test_what_cannot_be_done_is_said_in_words(asked: Home) -> None:
     no_folder = str(asked.folder / "nothing" / "proof.json")
     for arguments, said in (
         (("audit", "prove", decisions(asked)[0], "--out", no_folder), "The proof cannot be written"),
+        (("audit", "verify", "--trust-key", "zz"), "'zz' is no public key"),
         (("audit", "checkpoints", "--after", str(10**20)), "'--after'"),
         (("audit", "consistency", "1", str(10**20)), "Invalid value"),
         (("traces", "list", "--cursor", str(10**20)), "'--cursor'"),

@@ -127,3 +127,10 @@ def test_the_settings_name_a_file_a_folder_an_object_store_or_nothing(tmp_path: 
     assert isinstance(opened_outside("memory:///", store_url="memory:"), ObjectsOutside)
     with pytest.raises(SettingsInvalid, match="cannot be opened"):
         opened_outside("gopher://x/y", store_url="memory:")
+
+
+def test_a_device_is_no_place_outside(tmp_path: Path) -> None:
+    place = tmp_path / "outside.jsonl"
+    place.symlink_to("/dev/zero")
+    with pytest.raises(StorageUnavailable, match="is no file"):
+        FileOutside(place).last_number()

@@ -230,6 +230,22 @@ async def test_what_a_broken_place_outside_missed_is_caught_up_when_it_is_whole_
     assert (await verify(stores, outside=copy_in(outside))).outside_checkpoints == 3
 
 
+async def test_what_was_removed_outside_stays_told_though_it_is_written_anew(
+    stores: Stores, make: Make, clock: Clock, outside: BreakableOutside
+) -> None:
+    checkpointer = make()
+    await answered(stores)
+    clock.turn(10)
+    await checkpointer.look()
+    outside.kept, outside.numbers = [], []
+    await answered(stores)
+    clock.turn(10)
+    await checkpointer.look()
+    assert outside.numbers == [1, 2]
+    [told] = checkpointer.notices()
+    assert "held checkpoint 1 and then none: somebody removed them" in told
+
+
 async def test_what_never_got_outside_is_brought_there_by_the_next_who_opens(
     stores: Stores, make: Make, outside: BreakableOutside
 ) -> None:
