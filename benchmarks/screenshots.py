@@ -260,7 +260,7 @@ def written(picture: bytes, path: Path) -> int:
 
     with Image.open(BytesIO(picture)) as image:
         plain = image.convert("RGB")
-        small = plain.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        small = plain.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
         small.save(path, optimize=True)
     return path.stat().st_size
 
