@@ -48,6 +48,8 @@ async def side(service: Service, http: httpx.AsyncClient, tenant: str) -> Side:
     delivery = await service.stores.deliveries.put(
         Delivery(job_id=job.id, tenant=tenant, url="https://example.com/hook", kind="job.succeeded", body="{}")
     )
+    assert service.audit.checkpointer is not None
+    await service.audit.checkpointer.look(is_last=True)  # what is signed can be proven
     ids = {
         "decision_id": answer["antroute"]["decision_id"],
         "run_id": answer["antroute"]["run_id"],
