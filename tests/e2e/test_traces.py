@@ -18,6 +18,11 @@ SLOWER = 4.0  # of a machine that is busy with other tests
 STOP_SECONDS = 20
 
 
+def heeding_ctrl_c() -> None:
+    """Who begins the tests in the background has them ignore it, and every process below them too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_decisions_of_another_process_are_told_as_they_are_made_and_ctrl_c_ends_quietly(tmp_path: Path) -> None:
     home = Home(tmp_path)
     first = home.run("ask", "Hello there")
@@ -25,6 +30,7 @@ def test_decisions_of_another_process_are_told_as_they_are_made_and_ctrl_c_ends_
     with subprocess.Popen(
         [*COMMAND, "traces", "tail", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=home.folder, env=home.environment(),
+        preexec_fn=heeding_ctrl_c,
     ) as tail:  # fmt: skip
         assert tail.stdout is not None
         asked: list[str] = []
